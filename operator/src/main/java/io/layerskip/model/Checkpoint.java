@@ -1,0 +1,101 @@
+package io.layerskip.model;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A Hugging Face folder, opened and checked: config.json, generation_config.json where there is
+ * one, tokenizer.json, and model.safetensors or its shards.
+ *
+ * <p>{@link #close()} frees the tokenizer. The embedding's mapping has no explicit end: it goes
+ * when its buffer is collected as garbage. The files must not be shortened while they are in use;
+ * the operating system answers a read behind the end of a mapped file with an error that ends the
+ * process.
+ */
+public final class Checkpoint implements AutoCloseable {
+
+    private final Path folder;
+    private final ModelConfig config;
+    private final Map<String, Weight> weights;
+    private final EmbeddingTable embedding;
+    private final Tokenizer tokenizer;
+
+    private Checkpoint(
+            Path folder,
+            ModelConfig config,
+            Map<String, Weight> weights,
+            EmbeddingTable embedding,
+            Tokenizer tokenizer) {
+        this.folder = folder;
+        this.config = config;
+        this.weights = weights;
+        this.embedding = embedding;
+        this.tokenizer = tokenizer;
+    }
+
+    /**
+     * Opens a folder.
+     *
+     * @throws CheckpointException if a file is missing, damaged, or describes a model that is not
+     *     served; the message names the file, what was found and what was expected
+     */
+    public static Checkpoint open(Path folder) throws CheckpointException {
+        if (!Files.isDirectory(folder)) {
+            throw new CheckpointException(
+                    "%s is not a folder, expected a checkpoint as downloaded from Hugging Face"
+                            .formatted(folder));
+        }
+        ModelConfig config = ModelConfigReader.read(folder);
+        WeightFiles files = WeightFiles.open(folder);
+        Map<String, Weight> weights = new HashMap<>();
+        for (Map.Entry<String, List<Long>> tensor : LlamaTensors.shapes(config).entrySet()) {
+            weights.put(tensor.getKey(), files.locate(tensor.getKey(), tensor.getValue()));
+        }
+        EmbeddingTable embedding = EmbeddingTable.map(weights.get(LlamaTensors.EMBEDDING));
+        Tokenizer tokenizer =
+                DjlTokenizer.open(folder.resolve("tokenizer.json"), config.vocabSize());
+        return new Checkpoint(folder, config, weights, embedding, tokenizer);
+    }
+
+    /** The folder that was opened. */
+    public Path folder() {
+        return folder;
+    }
+
+    /** The architecture. */
+    public ModelConfig config() {
+        return config;
+    }
+
+    /**
+     * Where the tensor of that name lies.
+     *
+     * @throws IllegalArgumentException if config.json implies no tensor of that name
+     */
+    public Weight weight(String name) {
+        Weight weight = weights.get(name);
+        if (weight == null) {
+            throw new IllegalArgumentException("config.json implies no tensor " + name);
+        }
+        return weight;
+    }
+
+    /** The token embedding. */
+    public EmbeddingTable embedding() {
+        return embedding;
+    }
+
+    /** The tokenizer; usable until {@link #close()}. */
+    public Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /** Frees the tokenizer; further calls do nothing. */
+    @Override
+    public void close() {
+        tokenizer.close();
+    }
+}

@@ -1,0 +1,94 @@
+package io.layerskip.model;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+
+/** A tokenizer.json run by Hugging Face's own tokenizers library, through DJL. */
+final class DjlTokenizer implements Tokenizer {
+
+    private static final int MAX_FILE_BYTES = 256 << 20;
+
+    private static final Map<String, String> OPTIONS =
+            Map.of("addSpecialTokens", "true", "truncation", "false", "padding", "false");
+
+    private final HuggingFaceTokenizer tokenizer;
+
+    /** Held for writing to close: native memory must not go while another thread is in it. */
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+
+    private DjlTokenizer(HuggingFaceTokenizer tokenizer) {
+        this.tokenizer = tokenizer;
+    }
+
+    /**
+     * Reads the file.
+     *
+     * @param vocabSize the number of ids that the model has
+     * @throws CheckpointException if the file is missing, not a tokenizer, or has ids that the
+     *     model has not
+     */
+    static DjlTokenizer open(Path file, int vocabSize) throws CheckpointException {
+        byte[] json = BoundedFile.read(file, MAX_FILE_BYTES);
+        String name = file.getFileName().toString();
+        TokenizerVocabulary.requireWithin(name, json, vocabSize);
+        NativeTokenizerLibrary.load();
+        DjlTokenizer tokenizer;
+        try {
+            tokenizer =
+                    new DjlTokenizer(
+                            HuggingFaceTokenizer.newInstance(
+                                    new ByteArrayInputStream(json), OPTIONS));
+        } catch (IOException | RuntimeException e) {
+            throw new CheckpointException(
+                    "%s is not a tokenizer: %s".formatted(name, e.getMessage()), e);
+        }
+        int[] specialTokens = tokenizer.encode("");
+        if (Arrays.stream(specialTokens).anyMatch(id -> id < 0 || id >= vocabSize)) {
+            tokenizer.close();
+            throw new CheckpointException(
+                    "%s: post_processor puts the tokens %s around a prompt, config.json has vocab_size %d"
+                            .formatted(name, Arrays.toString(specialTokens), vocabSize));
+        }
+        return tokenizer;
+    }
+
+    @Override
+    public int[] encode(String text) {
+        lock.readLock().lock();
+        try {
+            return Arrays.stream(tokenizer.encode(text).getIds())
+                    .mapToInt(Math::toIntExact)
+                    .toArray();
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    @Override
+    public String decode(int[] ids, int from, int to) {
+        Objects.checkFromToIndex(from, to, ids.length);
+        lock.readLock().lock();
+        try {
+            return tokenizer.decode(Arrays.stream(ids, from, to).asLongStream().toArray(), true);
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    @Override
+    public void close() {
+        lock.writeLock().lock();
+        try {
+            tokenizer.close();
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+}

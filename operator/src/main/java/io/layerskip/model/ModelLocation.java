@@ -1,0 +1,118 @@
+package io.layerskip.model;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.JarURLConnection;
+import java.net.URI;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Iterator;
+import java.util.Optional;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+
+/**
+ * Where a checkpoint folder is: on disk, or among the resources of a class path.
+ *
+ * @param name a path of the local file system, or {@value #CLASSPATH_PREFIX} and the folder's name
+ *     on the class path, such as {@code classpath:models/layerskip-intents-9M}
+ */
+public record ModelLocation(String name) {
+
+    /** Marks a folder on the class path. */
+    public static final String CLASSPATH_PREFIX = "classpath:";
+
+    /** The model's name: that of its folder, such as {@code layerskip-intents-9M}. */
+    public String modelName() {
+        String path =
+                name.startsWith(CLASSPATH_PREFIX)
+                        ? name.substring(CLASSPATH_PREFIX.length())
+                        : name;
+        return Optional.ofNullable(Path.of(path).toAbsolutePath().normalize().getFileName())
+                .map(Path::toString)
+                .orElse(path);
+    }
+
+    /**
+     * Makes the checkpoint a folder of the local file system: the folder itself where it is one, a
+     * temporary copy where it lies in a jar.
+     *
+     * @param loader looks for a location on the class path
+     * @return the folder; closing it deletes what was copied
+     * @throws CheckpointException if there is no such folder
+     * @throws IOException if it cannot be copied
+     */
+    public ModelFolder open(ClassLoader loader) throws IOException {
+        URL config = locate("config.json", loader);
+        if (config.getProtocol().equals("file")) {
+            return ModelFolder.existing(Path.of(URI.create(config.toString())).getParent());
+        }
+        if (config.openConnection() instanceof JarURLConnection connection) {
+            return copy(connection);
+        }
+        throw new CheckpointException(
+                name + " is at " + config + ", neither a folder nor in a jar");
+    }
+
+    /**
+     * Opens one file of the checkpoint.
+     *
+     * @throws CheckpointException if there is no such file
+     * @throws IOException if it cannot be opened
+     */
+    public InputStream openFile(String file, ClassLoader loader) throws IOException {
+        return locate(file, loader).openStream();
+    }
+
+    private URL locate(String file, ClassLoader loader) throws IOException {
+        if (name.startsWith(CLASSPATH_PREFIX)) {
+            String resource = name.substring(CLASSPATH_PREFIX.length()) + "/" + file;
+            URL url = loader.getResource(resource);
+            if (url == null) {
+                throw new CheckpointException("no " + resource + " on the class path");
+            }
+            return url;
+        }
+        Path path = Path.of(name).toAbsolutePath().resolve(file);
+        if (!Files.isReadable(path)) {
+            throw new CheckpointException(path + " is missing or not readable");
+        }
+        return path.toUri().toURL();
+    }
+
+    private static ModelFolder copy(JarURLConnection connection) throws IOException {
+        // A cached JarFile is shared with the class loader; closing it would break that.
+        connection.setUseCaches(false);
+        String entry = connection.getEntryName();
+        String prefix = entry.substring(0, entry.lastIndexOf('/') + 1);
+        ModelFolder folder = ModelFolder.temporary();
+        try (JarFile jar = connection.getJarFile()) {
+            for (Iterator<JarEntry> entries = jar.entries().asIterator(); entries.hasNext(); ) {
+                JarEntry candidate = entries.next();
+                if (isFileIn(prefix, candidate.getName())) {
+                    Path target =
+                            folder.path().resolve(candidate.getName().substring(prefix.length()));
+                    try (InputStream content = jar.getInputStream(candidate)) {
+                        Files.copy(content, target);
+                    }
+                }
+            }
+            return folder;
+        } catch (IOException | RuntimeException e) {
+            folder.close();
+            throw e;
+        }
+    }
+
+    private static boolean isFileIn(String prefix, String entry) {
+        return entry.startsWith(prefix)
+                && entry.length() > prefix.length()
+                && entry.indexOf('/', prefix.length()) < 0;
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}

@@ -1,0 +1,25 @@
+package io.layerskip.model;
+
+/**
+ * Text to token ids and back, by the checkpoint's tokenizer.json. Safe for use by several threads;
+ * after {@link #close()}, encoding and decoding throw {@link IllegalStateException}.
+ */
+public interface Tokenizer extends AutoCloseable {
+
+    /**
+     * The ids of a prompt, with the special tokens that the tokenizer puts around it; all of them,
+     * however long the prompt.
+     */
+    int[] encode(String text);
+
+    /**
+     * The text of ids[from, to), special tokens left out, undecodable bytes as U+FFFD.
+     *
+     * @throws IndexOutOfBoundsException if the range does not lie within the ids
+     */
+    String decode(int[] ids, int from, int to);
+
+    /** Frees the tokenizer's native memory; further calls do nothing. */
+    @Override
+    void close();
+}

@@ -1,0 +1,106 @@
+package io.layerskip.model;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+
+/**
+ * Checks the ids in a tokenizer.json against the model's vocabulary.
+ *
+ * <p>They stand in three places: {@code model.vocab}, an object from token to id; the same as a
+ * list, whose places are the ids, where the model is a Unigram; and {@code added_tokens}, a list of
+ * {@code {"id": 0, "content": "<s>", ...}}. The file is read as a stream of tokens: a vocabulary
+ * may have hundreds of thousands.
+ */
+final class TokenizerVocabulary {
+
+    /** Without a table of names, which would take in the whole vocabulary. */
+    private static final ObjectMapper JSON =
+            new ObjectMapper(
+                    JsonFactory.builder()
+                            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+                            .build());
+
+    private final String file;
+    private final int vocabSize;
+
+    private TokenizerVocabulary(String file, int vocabSize) {
+        this.file = file;
+        this.vocabSize = vocabSize;
+    }
+
+    /**
+     * Refuses a tokenizer with an id outside [0, vocabSize).
+     *
+     * @param file the file's name, for messages
+     * @param json the file's content
+     * @throws CheckpointException naming the token and its id; or if this is no JSON object
+     */
+    static void requireWithin(String file, byte[] json, int vocabSize) throws CheckpointException {
+        try (JsonParser parser = JSON.createParser(json)) {
+            new TokenizerVocabulary(file, vocabSize).check(parser);
+        } catch (CheckpointException e) {
+            throw e;
+        } catch (JsonProcessingException e) {
+            throw new CheckpointException(
+                    "%s is not JSON: %s".formatted(file, e.getOriginalMessage()), e);
+        } catch (IOException e) {
+            throw new CheckpointException("%s is not JSON: %s".formatted(file, e), e);
+        }
+    }
+
+    private void check(JsonParser parser) throws IOException {
+        if (parser.nextToken() != JsonToken.START_OBJECT) {
+            throw new CheckpointException(file + " does not hold a JSON object");
+        }
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            String field = parser.currentName();
+            parser.nextToken();
+            switch (field) {
+                case "added_tokens" -> checkAddedTokens(parser);
+                case "model" -> checkModel(parser);
+                default -> parser.skipChildren();
+            }
+        }
+    }
+
+    private void checkAddedTokens(JsonParser parser) throws IOException {
+        while (parser.nextToken() == JsonToken.START_OBJECT) {
+            JsonNode token = JSON.readTree(parser);
+            checkId(token.path("content").toString(), token.path("id"));
+        }
+    }
+
+    private void checkModel(JsonParser parser) throws IOException {
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            String field = parser.currentName();
+            JsonToken value = parser.nextToken();
+            if (!field.equals("vocab")) {
+                parser.skipChildren();
+            } else if (value == JsonToken.START_OBJECT) {
+                while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                    String token = parser.currentName();
+                    parser.nextToken();
+                    checkId('"' + token + '"', JSON.readTree(parser));
+                }
+            } else {
+                for (int id = 0; parser.nextToken() == JsonToken.START_ARRAY; id++) {
+                    JsonNode tokenAndScore = JSON.readTree(parser);
+                    checkId(tokenAndScore.path(0).toString(), JSON.getNodeFactory().numberNode(id));
+                }
+            }
+        }
+    }
+
+    private void checkId(String token, JsonNode id) throws CheckpointException {
+        if (!id.isInt() || id.intValue() < 0 || id.intValue() >= vocabSize) {
+            throw new CheckpointException(
+                    "%s: token %s has id %s, config.json has vocab_size %d"
+                            .formatted(file, token, id, vocabSize));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+package io.layerskip.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is made of unusual tokenizer.json files; {@link TokenizerTest} has the bundled one. */
+class DjlTokenizerTest {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int VOCAB_SIZE = 2048;
+
+    @TempDir Path folder;
+
+    @Test
+    void refusesATokenOfTheVocabularyPastTheModels() throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer.withObjectProperty("model").withObjectProperty("vocab").put("new", VOCAB_SIZE);
+
+        assertRefused(tokenizer, "token \"new\" has id 2048, config.json has vocab_size 2048");
+    }
+
+    @Test
+    void refusesAnAddedTokenPastTheModels() throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer
+                .withArray("added_tokens")
+                .addObject()
+                .put("id", 32_000)
+                .put("content", "<image>")
+                .put("special", true);
+
+        assertRefused(tokenizer, "token \"<image>\" has id 32000, config.json has vocab_size 2048");
+    }
+
+    @Test
+    void refusesAnIdThatIsNoId() throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer.withObjectProperty("model").withObjectProperty("vocab").put("new", -1);
+
+        assertRefused(tokenizer, "token \"new\" has id -1, config.json has vocab_size 2048");
+    }
+
+    @Test
+    void refusesAListOfTokensLongerThanTheModels() throws Exception {
+        ObjectNode tokenizer = JSON.createObjectNode();
+        ArrayNode vocabulary =
+                tokenizer.putObject("model").put("type", "Unigram").putArray("vocab");
+        for (int id = 0; id <= VOCAB_SIZE; id++) {
+            vocabulary.addArray().add("t" + id).add(-1.5);
+        }
+
+        assertRefused(tokenizer, "token \"t2048\" has id 2048, config.json has vocab_size 2048");
+    }
+
+    @Test
+    void refusesAPostProcessorWithATokenPastTheModels() throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer
+                .withObjectProperty("post_processor")
+                .withObjectProperty("special_tokens")
+                .withObjectProperty("<s>")
+                .putArray("ids")
+                .add(9_999);
+
+        assertRefused(
+                tokenizer,
+                "post_processor puts the tokens [9999] around a prompt, config.json has vocab_size 2048");
+    }
+
+    @Test
+    void neitherTruncatesNorPadsWhereTheFileAsksForIt() throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer.set(
+                "truncation",
+                JSON.readTree(
+                        """
+                        {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
+                        """));
+        tokenizer.set(
+                "padding",
+                JSON.readTree(
+                        """
+                        {"strategy": {"Fixed": 100}, "direction": "Right", "pad_to_multiple_of": null,
+                         "pad_id": 2, "pad_type_id": 0, "pad_token": "<pad>"}
+                        """));
+        BundledModel.GoldenCase golden = BundledModel.goldenCases().get(0);
+
+        try (Tokenizer opened = DjlTokenizer.open(write(tokenizer), VOCAB_SIZE)) {
+            assertThat(opened.encode(golden.prompt())).containsExactly(golden.promptIds());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "[]", "{", "{\"model\": 1}", "{\"model\": {\"type\": \"none\"}}"})
+    void refusesAFileThatIsNoTokenizer(String content) throws Exception {
+        Path file = Files.writeString(folder.resolve("tokenizer.json"), content);
+
+        assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageStartingWith("tokenizer.json ");
+    }
+
+    private static ObjectNode bundled() throws IOException {
+        return (ObjectNode) JSON.readTree(BundledModel.folder().resolve("tokenizer.json").toFile());
+    }
+
+    private void assertRefused(ObjectNode tokenizer, String reason) throws IOException {
+        Path file = write(tokenizer);
+
+        assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessage("tokenizer.json: " + reason);
+    }
+
+    private Path write(ObjectNode tokenizer) throws IOException {
+        Path file = folder.resolve("tokenizer.json");
+        JSON.writeValue(file.toFile(), tokenizer);
+        return file;
+    }
+}

@@ -1,0 +1,97 @@
+package io.layerskip.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class ModelLocationTest {
+
+    @TempDir Path temp;
+
+    @Test
+    void takesAFolderAsItIs() throws IOException {
+        Files.writeString(temp.resolve("config.json"), "{}");
+
+        try (ModelFolder folder = open(temp.toString(), getClass().getClassLoader())) {
+            assertThat(folder.path()).isEqualTo(temp);
+        }
+
+        assertThat(temp.resolve("config.json")).exists();
+    }
+
+    @Test
+    void takesAFolderOnTheClassPathAsItIs() throws IOException {
+        Path models = Files.createDirectories(temp.resolve("models/tiny model"));
+        Files.writeString(models.resolve("config.json"), "{}");
+
+        try (URLClassLoader loader = loader(temp);
+                ModelFolder folder = open("classpath:models/tiny model", loader)) {
+            assertThat(folder.path()).isEqualTo(models);
+        }
+    }
+
+    @Test
+    void copiesAFolderOutOfAJarAndDeletesTheCopyWhenClosed() throws IOException {
+        Path jar =
+                jar(
+                        Map.of(
+                                "models/tiny/config.json", "config",
+                                "models/tiny/model.safetensors", "weights",
+                                "models/tiny/deeper/file", "not of the folder",
+                                "models/tiny.golden.jsonl", "not of the folder"));
+
+        Path copy;
+        try (URLClassLoader loader = loader(jar);
+                ModelFolder folder = open("classpath:models/tiny", loader)) {
+            copy = folder.path();
+            assertThat(copy).isDirectoryNotContaining(Files::isDirectory);
+            assertThat(copy.resolve("config.json")).hasContent("config");
+            assertThat(copy.resolve("model.safetensors")).hasContent("weights");
+            assertThat(copy.resolve("tiny.golden.jsonl")).doesNotExist();
+        }
+
+        assertThat(copy).doesNotExist();
+    }
+
+    @Test
+    void namesTheFileThatIsMissing() {
+        Path missing = temp.resolve("nowhere");
+
+        assertThatThrownBy(() -> open(missing.toString(), getClass().getClassLoader()))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessage("%s is missing or not readable", missing.resolve("config.json"));
+        assertThatThrownBy(() -> open("classpath:models/none", getClass().getClassLoader()))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessage("no models/none/config.json on the class path");
+    }
+
+    private static ModelFolder open(String name, ClassLoader loader) throws IOException {
+        return new ModelLocation(name).open(loader);
+    }
+
+    private static URLClassLoader loader(Path place) throws IOException {
+        return new URLClassLoader(new URL[] {place.toUri().toURL()});
+    }
+
+    private Path jar(Map<String, String> files) throws IOException {
+        Path jar = temp.resolve("job.jar");
+        try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar))) {
+            for (Map.Entry<String, String> file : files.entrySet()) {
+                out.putNextEntry(new JarEntry(file.getKey()));
+                out.write(file.getValue().getBytes(StandardCharsets.UTF_8));
+            }
+        }
+        return jar;
+    }
+}

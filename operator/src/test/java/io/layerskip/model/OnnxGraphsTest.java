@@ -1,0 +1,52 @@
+package io.layerskip.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class OnnxGraphsTest {
+
+    @TempDir Path folder;
+
+    @Test
+    void everyWeightIsInExactlyOneGraphAndTheEmbeddingInNone() throws Exception {
+        new CheckpointWriter(1).write(folder);
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            OnnxGraphs graphs = new OnnxGraphs(checkpoint.config(), checkpoint::weight);
+
+            List<String> used = new ArrayList<>();
+            for (byte[] graph : List.of(graphs.layers(0, 1), graphs.layers(1, 4), graphs.head())) {
+                used.addAll(weights(graph));
+            }
+
+            Set<String> implied = new TreeSet<>(LlamaTensors.shapes(checkpoint.config()).keySet());
+            implied.remove(LlamaTensors.EMBEDDING);
+            assertThat(used).containsExactlyInAnyOrderElementsOf(implied);
+        }
+    }
+
+    @Test
+    void aTiedHeadIsTheEmbedding() throws Exception {
+        new CheckpointWriter(1).config("tie_word_embeddings", true).write(folder);
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            OnnxGraphs graphs = new OnnxGraphs(checkpoint.config(), checkpoint::weight);
+
+            assertThat(weights(graphs.head()))
+                    .containsExactlyInAnyOrder(LlamaTensors.EMBEDDING, LlamaTensors.FINAL_NORM);
+        }
+    }
+
+    private static List<String> weights(byte[] graph) throws Exception {
+        return ModelProto.parseFrom(graph).getGraph().getInitializerList().stream()
+                .map(TensorProto::getName)
+                .toList();
+    }
+}
