@@ -1,0 +1,153 @@
+package io.layerskip.engine;
+
+import ai.onnxruntime.OrtException;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+
+/**
+ * A request in the engine. All but {@link #abort} and {@link #result} belongs to the engine's
+ * thread.
+ */
+final class ActiveGeneration implements Generation {
+
+    private final GenerationRequest request;
+    private final Consumer<TextChunk> listener;
+    private final boolean watched;
+    private final CompletableFuture<GenerationResult> result = new CompletableFuture<>();
+    private final long submitted = System.nanoTime();
+
+    private volatile GenerationFailure aborted;
+
+    private Sequence sequence;
+    private CompletionText text;
+    private long timeToFirstToken;
+
+    /**
+     * @param watched whether the listener wants the text while it is written
+     */
+    ActiveGeneration(GenerationRequest request, Consumer<TextChunk> listener, boolean watched) {
+        this.request = request;
+        this.listener = listener;
+        this.watched = watched || !request.parameters().stop().isEmpty();
+    }
+
+    @Override
+    public CompletableFuture<GenerationResult> result() {
+        return result;
+    }
+
+    @Override
+    public void abort(GenerationFailure failure) {
+        aborted = failure;
+    }
+
+    GenerationRequest request() {
+        return request;
+    }
+
+    boolean started() {
+        return sequence != null;
+    }
+
+    void start(Sequence sequence, CompletionText text) {
+        this.sequence = sequence;
+        this.text = text;
+    }
+
+    /**
+     * Takes the sequence one pass further.
+     *
+     * @return whether it goes on
+     */
+    boolean step(SelfSpeculation decoding) throws OrtException {
+        if (sequence.prefilled()) {
+            decoding.round(sequence, this::wrote);
+        } else {
+            decoding.prefill(sequence, this::wrote);
+        }
+        return !(text.stopped() || sequence.ended());
+    }
+
+    void checkAborted() throws RequestFailedException {
+        if (aborted != null) {
+            throw new RequestFailedException(aborted.kind(), aborted.message());
+        }
+    }
+
+    /** Completes the result with what was written. */
+    void complete() {
+        publish(text.finish(sequence.tokens(), sequence.length()), false);
+        boolean stopped = text.stopped() || sequence.ends(sequence.lastToken());
+        free();
+        result.complete(
+                result(stopped ? FinishReason.STOP : FinishReason.LENGTH, Optional.empty()));
+    }
+
+    /** Completes the result with a failure and what was written before it. */
+    void fail(GenerationFailure failure) {
+        if (!started()) {
+            result.complete(GenerationResult.failed(request, failure));
+            return;
+        }
+        try {
+            text.finish(sequence.tokens(), sequence.length());
+        } catch (RuntimeException e) {
+            // Decoding may be what failed; then the text that came before it has to do.
+        }
+        free();
+        result.complete(result(FinishReason.ERROR, Optional.of(failure)));
+    }
+
+    /** Ends without a result: the engine cannot go on. */
+    void abandon(EngineFailedException failure) {
+        free();
+        result.completeExceptionally(failure);
+    }
+
+    private void free() {
+        if (started()) {
+            sequence.close();
+        }
+    }
+
+    private boolean wrote(boolean drafted) {
+        if (timeToFirstToken == 0) {
+            timeToFirstToken = System.nanoTime() - submitted;
+        }
+        if (watched) {
+            publish(text.advance(sequence.tokens(), sequence.length()), drafted);
+        }
+        return !text.stopped();
+    }
+
+    private void publish(String written, boolean drafted) {
+        if (!written.isEmpty()) {
+            listener.accept(new TextChunk(written, drafted));
+        }
+    }
+
+    private GenerationResult result(FinishReason reason, Optional<GenerationFailure> failure) {
+        List<Integer> completion =
+                IntStream.range(sequence.promptLength(), sequence.length())
+                        .mapToObj(i -> sequence.tokens()[i])
+                        .toList();
+        return new GenerationResult(
+                request.id(),
+                text.text(),
+                completion,
+                reason,
+                new GenerationStatistics(
+                        sequence.promptLength(),
+                        sequence.completionLength(),
+                        sequence.drafted(),
+                        sequence.accepted(),
+                        sequence.rounds(),
+                        timeToFirstToken,
+                        System.nanoTime() - submitted),
+                failure,
+                request.attachment());
+    }
+}

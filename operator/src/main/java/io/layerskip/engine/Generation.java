@@ -1,0 +1,19 @@
+package io.layerskip.engine;
+
+import java.util.concurrent.CompletableFuture;
+
+/** A request that an engine has taken: running, waiting, or done. */
+public interface Generation {
+
+    /**
+     * Completes with what became of the request; exceptionally only if the engine itself broke or
+     * was closed. Completed on the engine's thread.
+     */
+    CompletableFuture<GenerationResult> result();
+
+    /**
+     * Ends the generation before its next round; its result then carries the failure and what was
+     * written so far. Returns at once; no effect on one that has ended.
+     */
+    void abort(GenerationFailure failure);
+}

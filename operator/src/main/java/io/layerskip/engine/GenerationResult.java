@@ -1,0 +1,53 @@
+package io.layerskip.engine;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * What became of a {@link GenerationRequest}: a completion, or a failure with what was written
+ * before it.
+ *
+ * @param id the request's
+ * @param text the completion without special tokens and without the stop text; never ends in half a
+ *     UTF-8 character
+ * @param tokenIds the tokens written, an end-of-sequence token included
+ * @param finishReason why the generation ended
+ * @param statistics what it took
+ * @param failure why there is no whole completion; empty exactly if {@code finishReason} is not
+ *     {@link FinishReason#ERROR}
+ * @param attachment the request's
+ */
+public record GenerationResult(
+        String id,
+        String text,
+        List<Integer> tokenIds,
+        FinishReason finishReason,
+        GenerationStatistics statistics,
+        Optional<GenerationFailure> failure,
+        byte[] attachment) {
+
+    public GenerationResult {
+        Objects.requireNonNull(id, "id");
+        Objects.requireNonNull(text, "text");
+        tokenIds = List.copyOf(tokenIds);
+        Objects.requireNonNull(statistics, "statistics");
+        Objects.requireNonNull(attachment, "attachment");
+        if (failure.isPresent() != (finishReason == FinishReason.ERROR)) {
+            throw new IllegalArgumentException(
+                    "finish reason " + finishReason + " with failure " + failure);
+        }
+    }
+
+    /** The result of a request that failed before it wrote anything. */
+    public static GenerationResult failed(GenerationRequest request, GenerationFailure failure) {
+        return new GenerationResult(
+                request.id(),
+                "",
+                List.of(),
+                FinishReason.ERROR,
+                GenerationStatistics.NONE,
+                Optional.of(failure),
+                request.attachment());
+    }
+}

@@ -1,0 +1,29 @@
+package io.layerskip.engine;
+
+/**
+ * What one generation took.
+ *
+ * @param promptTokens tokens of the prompt, the begin-of-sequence token included
+ * @param completionTokens tokens written, an end-of-sequence token included
+ * @param draftedTokens tokens that the early layers proposed
+ * @param acceptedTokens how many of those the full model accepted
+ * @param rounds passes through the later layers after the prompt's
+ * @param timeToFirstTokenNanos from submission to the first token, in ns; 0 if there was none
+ * @param totalNanos from submission to the end, in ns
+ */
+public record GenerationStatistics(
+        int promptTokens,
+        int completionTokens,
+        int draftedTokens,
+        int acceptedTokens,
+        int rounds,
+        long timeToFirstTokenNanos,
+        long totalNanos) {
+
+    public static final GenerationStatistics NONE = new GenerationStatistics(0, 0, 0, 0, 0, 0, 0);
+
+    /** Share of the drafted tokens that were accepted, in [0, 1]; 0 if none was drafted. */
+    public double acceptanceRate() {
+        return draftedTokens == 0 ? 0 : (double) acceptedTokens / draftedTokens;
+    }
+}

@@ -1,0 +1,9 @@
+package io.layerskip.engine;
+
+/**
+ * A piece of a completion as it is written: whole characters, never part of a stop text.
+ *
+ * @param text what to append
+ * @param drafted whether the early layers proposed the token that completed it
+ */
+public record TextChunk(String text, boolean drafted) {}
