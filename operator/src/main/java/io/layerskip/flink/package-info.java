@@ -1,0 +1,19 @@
+/**
+ * The engine as a Flink function.
+ *
+ * <p>A subtask holds one model. Flink's async operator keeps what is in flight, snapshots it with
+ * every checkpoint and submits it again after a restart; the engine has a thread of its own and
+ * hands results back to the task's mailbox.
+ *
+ * <pre>
+ *                    task thread                            engine's thread
+ *   GenerationRequest ---&gt; LayerSkipAsyncFunction --submit--&gt; GenerationEngine
+ *                            in flight, timeouts                 draft, verify, accept
+ *   GenerationResult  &lt;--- mailbox of the operator &lt;--complete-- result or failure
+ * </pre>
+ *
+ * <p>{@link io.layerskip.flink.LayerSkipOptions} lists what can be set, {@link
+ * io.layerskip.flink.LayerSkipConfiguration} checks it before the job starts. Nothing here knows
+ * where requests come from.
+ */
+package io.layerskip.flink;

@@ -1,0 +1,188 @@
+package io.layerskip.flink;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.layerskip.engine.FinishReason;
+import io.layerskip.engine.GenerationFailure;
+import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.GenerationRequest;
+import io.layerskip.engine.GenerationResult;
+import io.layerskip.model.BundledModel;
+import io.layerskip.model.BundledModel.GoldenCase;
+import io.layerskip.model.CheckpointException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
+import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
+import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The function in Flink's own async operator, with the bundled model. */
+@SuppressWarnings("try") // The harness declares that close() throws any exception.
+final class LayerSkipAsyncFunctionTest {
+
+    private static final String PROMPT = "banking: Where is my card?\n";
+    private static final Duration TIMEOUT = Duration.ofMinutes(1);
+
+    @Test
+    void completesPromptsAsTheReferenceDoes() throws Exception {
+        List<GoldenCase> cases = BundledModel.goldenCases().subList(0, 20);
+
+        try (var harness = harness(OutputMode.ORDERED, bundledModel())) {
+            harness.open();
+            for (GoldenCase golden : cases) {
+                process(harness, request(golden.prompt(), GenerationParameters.DEFAULTS));
+            }
+            harness.endInput();
+
+            assertThat(harness.extractOutputValues())
+                    .extracting(GenerationResult::text)
+                    .containsExactlyElementsOf(cases.stream().map(GoldenCase::completion).toList());
+        }
+    }
+
+    @Test
+    void turnsARequestThatTheModelCannotServeIntoAResult() throws Exception {
+        try (var harness = harness(OutputMode.UNORDERED, bundledModel())) {
+            harness.open();
+            process(harness, request("word ".repeat(1_000), GenerationParameters.DEFAULTS));
+            harness.endInput();
+
+            assertThat(onlyFailure(harness))
+                    .extracting(GenerationFailure::kind)
+                    .isEqualTo(GenerationFailure.Kind.PROMPT_TOO_LONG);
+        }
+    }
+
+    @Test
+    void turnsARequestThatTakesTooLongIntoAResult() throws Exception {
+        try (var harness = harness(OutputMode.UNORDERED, bundledModel())) {
+            harness.open();
+            process(harness, longRequest("1"));
+            harness.setProcessingTime(TIMEOUT.toMillis() + 1);
+            harness.endInput();
+
+            assertThat(onlyFailure(harness))
+                    .isEqualTo(
+                            new GenerationFailure(
+                                    GenerationFailure.Kind.TIMEOUT,
+                                    "not done within layerskip.request-timeout of 60000 ms"));
+        }
+    }
+
+    @Test
+    void endsAGenerationThatRunsWhenItIsClosed() throws Exception {
+        try (var harness = harness(OutputMode.UNORDERED, bundledModel())) {
+            harness.open();
+            process(harness, longRequest("1"));
+            harness.close();
+
+            assertThat(harness.getEnvironment().getActualExternalFailureCause()).isEmpty();
+            assertThat(engineThreads()).isEmpty();
+        }
+    }
+
+    @Test
+    void canBeClosedTwice() throws Exception {
+        LayerSkipAsyncFunction function = new LayerSkipAsyncFunction(bundledModel());
+
+        function.close();
+        function.close();
+    }
+
+    @Test
+    void freesEverythingAfterAModelThatDoesNotOpen(@TempDir Path nowhere) throws Exception {
+        try (var harness = harness(OutputMode.UNORDERED, configuration(nowhere))) {
+            assertThatThrownBy(harness::open).isInstanceOf(CheckpointException.class);
+        }
+
+        assertThat(engineThreads()).isEmpty();
+    }
+
+    @Test
+    void answersAgainWhatWasInFlightAtACheckpoint() throws Exception {
+        OperatorSubtaskState checkpoint;
+        try (var harness = harness(OutputMode.UNORDERED, bundledModel())) {
+            harness.open();
+            // The harness hands out no result before it is asked to, so both are in flight.
+            process(harness, new GenerationRequest("1", PROMPT, GenerationParameters.DEFAULTS));
+            process(harness, new GenerationRequest("2", PROMPT, GenerationParameters.DEFAULTS));
+            checkpoint = harness.snapshot(1, 1);
+        }
+
+        try (var harness = harness(OutputMode.UNORDERED, bundledModel())) {
+            harness.initializeState(checkpoint);
+            harness.open();
+            harness.endInput();
+
+            assertThat(harness.extractOutputValues())
+                    .allSatisfy(r -> assertThat(r.finishReason()).isEqualTo(FinishReason.STOP))
+                    .extracting(GenerationResult::id)
+                    .containsExactlyInAnyOrder("1", "2");
+        }
+    }
+
+    private static OneInputStreamOperatorTestHarness<GenerationRequest, GenerationResult> harness(
+            OutputMode order, LayerSkipConfiguration configuration) throws Exception {
+        return new OneInputStreamOperatorTestHarness<>(
+                new AsyncWaitOperatorFactory<>(
+                        new LayerSkipAsyncFunction(configuration),
+                        TIMEOUT.toMillis(),
+                        configuration.capacity(),
+                        order),
+                CborTypeInformation.forRecord(GenerationRequest.class)
+                        .createSerializer(new SerializerConfigImpl()));
+    }
+
+    private static LayerSkipConfiguration bundledModel() {
+        return configuration(BundledModel.folder());
+    }
+
+    private static LayerSkipConfiguration configuration(Path model) {
+        return LayerSkipConfiguration.from(
+                new Configuration()
+                        .set(LayerSkipOptions.MODEL_PATH, model.toString())
+                        .set(LayerSkipOptions.REQUEST_TIMEOUT, TIMEOUT));
+    }
+
+    private static void process(
+            OneInputStreamOperatorTestHarness<GenerationRequest, GenerationResult> harness,
+            GenerationRequest request)
+            throws Exception {
+        harness.processElement(request, 0);
+    }
+
+    private static GenerationFailure onlyFailure(
+            OneInputStreamOperatorTestHarness<GenerationRequest, GenerationResult> harness) {
+        assertThat(harness.extractOutputValues()).hasSize(1);
+        return harness.extractOutputValues().get(0).failure().orElseThrow();
+    }
+
+    private static GenerationRequest request(String prompt, GenerationParameters parameters) {
+        return new GenerationRequest("1", prompt, parameters);
+    }
+
+    /** A request for 400 tokens, far longer than what the test does meanwhile. */
+    private static GenerationRequest longRequest(String id) {
+        return new GenerationRequest(
+                id,
+                PROMPT,
+                GenerationParameters.builder()
+                        .maxTokens(400)
+                        .numAssistantTokens(0)
+                        .ignoreEos(true)
+                        .build());
+    }
+
+    private static List<Thread> engineThreads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("layerskip-engine"))
+                .toList();
+    }
+}

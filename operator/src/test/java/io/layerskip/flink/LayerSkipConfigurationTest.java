@@ -1,0 +1,145 @@
+package io.layerskip.flink;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.layerskip.engine.EngineSettings;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream;
+import org.apache.flink.util.InstantiationUtil;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class LayerSkipConfigurationTest {
+
+    @Test
+    void readsValuesWrittenAsText() {
+        LayerSkipConfiguration configuration =
+                read(
+                        Map.of(
+                                "layerskip.assistant-early-exit", "3;2",
+                                "layerskip.num-assistant-tokens", "0",
+                                "layerskip.max-tokens", "20",
+                                "layerskip.temperature", "0.7",
+                                "layerskip.threads", "3",
+                                "layerskip.capacity", "5",
+                                "layerskip.request-timeout", "10 s",
+                                "layerskip.output-order", "ordered"));
+
+        assertThat(configuration.toEngineSettings(1))
+                .isEqualTo(
+                        new EngineSettings(
+                                List.of(3, 2), 0, OptionalInt.of(20), 0.7, 0, 1.0, 3, 8));
+        assertThat(configuration.capacity()).isEqualTo(5);
+        assertThat(configuration.requestTimeout()).isEqualTo(Duration.ofSeconds(10));
+        assertThat(configuration.outputOrder()).isEqualTo(AsyncDataStream.OutputMode.ORDERED);
+    }
+
+    @Test
+    void sharesTheCoresAmongTheSlots() {
+        int cores = Runtime.getRuntime().availableProcessors();
+
+        assertThat(read(Map.of()).toEngineSettings(1).threads()).isEqualTo(cores);
+        assertThat(read(Map.of()).toEngineSettings(cores + 1).threads()).isEqualTo(1);
+    }
+
+    @Test
+    void leavesMaxTokensToTheCheckpointByDefault() {
+        assertThat(read(Map.of()).toEngineSettings(1).maxTokens()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "layerskip.model.path|' '|a folder or classpath:NAME",
+                "layerskip.assistant-early-exit|0|one or more different layers, each at least 1,"
+                        + " such as 2 or 2;3",
+                "layerskip.assistant-early-exit|2;2|one or more different layers, each at least 1,"
+                        + " such as 2 or 2;3",
+                "layerskip.num-assistant-tokens|65|from 0 to 64",
+                "layerskip.max-tokens|0|a whole number, at least 1",
+                "layerskip.temperature|-1|from 0 to 100.0",
+                "layerskip.temperature|NaN|from 0 to 100.0",
+                "layerskip.top-k|many|a whole number, at least 0",
+                "layerskip.top-p|0|above 0 and at most 1",
+                "layerskip.threads|0|a whole number, at least 1",
+                "layerskip.max-batch-size|1.5|a whole number, at least 1",
+                "layerskip.capacity|0|a whole number, at least 1",
+                "layerskip.request-timeout|0 s|a duration of at least 1 ms, such as 5 min",
+                "layerskip.output-order|sorted|ORDERED or UNORDERED"
+            })
+    void refusesAValueThatIsNotAllowed(String option, String value, String allowed) {
+        assertThatThrownBy(() -> read(Map.of(option, value)))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessage("option %s is %s; allowed: %s", option, value, allowed);
+    }
+
+    @Test
+    void refusesAnUnknownOptionAndListsTheKnownOnes() {
+        assertThatThrownBy(() -> read(Map.of("layerskip.top-kk", "1")))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessageStartingWith("option layerskip.top-kk is unknown; known: ")
+                .hasMessageContaining("layerskip.top-k,");
+    }
+
+    @Test
+    void namesEveryRefusedOptionAtOnce() {
+        assertThatThrownBy(() -> read(Map.of("layerskip.top-k", "-1", "layerskip.top-p", "2")))
+                .hasMessageContaining("option layerskip.top-k is -1")
+                .hasMessageContaining("option layerskip.top-p is 2");
+    }
+
+    @Test
+    void refusesAnExitLayerThatTheModelDoesNotHave(@TempDir Path folder) throws Exception {
+        Files.writeString(folder.resolve("config.json"), "{\"num_hidden_layers\": 12}");
+        LayerSkipConfiguration configuration = withModel(folder, "11;12");
+
+        assertThatThrownBy(() -> configuration.checkAgainstModel(getClass().getClassLoader()))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessage(
+                        "option layerskip.assistant-early-exit is 11;12; allowed: from 1 to 11; %s"
+                                + " has 12 layers",
+                        folder);
+    }
+
+    @Test
+    void leavesAModelThatIsElsewhereToTheTaskManager(@TempDir Path folder) {
+        LayerSkipConfiguration configuration = withModel(folder.resolve("elsewhere"), "99");
+
+        assertThatCode(() -> configuration.checkAgainstModel(getClass().getClassLoader()))
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void travelsWithTheJob() throws Exception {
+        LayerSkipConfiguration configuration = read(Map.of("layerskip.max-tokens", "7"));
+
+        LayerSkipConfiguration arrived = InstantiationUtil.clone(configuration);
+
+        assertThat(arrived.toEngineSettings(1)).isEqualTo(configuration.toEngineSettings(1));
+    }
+
+    private static LayerSkipConfiguration read(Map<String, String> options) {
+        return LayerSkipConfiguration.from(Configuration.fromMap(options));
+    }
+
+    private static LayerSkipConfiguration withModel(Path folder, String exitLayers) {
+        return read(
+                Map.of(
+                        "layerskip.model.path",
+                        folder.toString(),
+                        "layerskip.assistant-early-exit",
+                        exitLayers));
+    }
+}
