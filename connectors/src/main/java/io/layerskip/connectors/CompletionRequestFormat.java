@@ -1,0 +1,204 @@
+package io.layerskip.connectors;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.layerskip.connectors.InvalidRequestException.ErrorClass;
+import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.GenerationRequest;
+import java.io.Serializable;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import org.apache.flink.annotation.PublicEvolving;
+
+/**
+ * Requests as JSON objects, in UTF-8, with the fields of OpenAI's completions API and, for what
+ * that lacks, of Hugging Face's {@code generate} and vLLM.
+ *
+ * <pre>{@code
+ * {"id": "7", "prompt": "banking: Where is my card?\n", "max_tokens": 32, "stop": ["\n"],
+ *  "metadata": {"customer": 12}}
+ * }</pre>
+ *
+ * <table>
+ * <caption>Fields; only the prompt is required, and null is the same as leaving a field out</caption>
+ * <tr><th>{@code prompt}</th><td>a string, not empty</td></tr>
+ * <tr><th>{@code id}</th><td>a string, not empty, or a number</td></tr>
+ * <tr><th>{@code max_tokens}, {@code top_k}, {@code assistant_early_exit},
+ *   {@code num_assistant_tokens}</th><td>a whole number of 32 bits</td></tr>
+ * <tr><th>{@code seed}</th><td>a whole number of 64 bits</td></tr>
+ * <tr><th>{@code temperature}, {@code top_p}</th><td>a number</td></tr>
+ * <tr><th>{@code stop}</th><td>a string, or an array of strings</td></tr>
+ * <tr><th>{@code ignore_eos}</th><td>true or false</td></tr>
+ * <tr><th>{@code metadata}</th><td>an object, handed through to the completion</td></tr>
+ * </table>
+ *
+ * <p>Ranges are those of {@link GenerationParameters}. A whole number is written without fraction
+ * and exponent: {@code 5.0} is refused. Further fields are allowed and left alone. Refused are a
+ * name that an object has twice, more than {@value #MAX_NESTING} levels, anything after the object,
+ * and half a surrogate pair in a text.
+ *
+ * <p>Thread-safe.
+ */
+@PublicEvolving
+public final class CompletionRequestFormat implements Serializable {
+
+    /** The size of a value that is let in unless told otherwise, in bytes: 1 MiB. */
+    public static final int DEFAULT_MAX_VALUE_BYTES = 1024 * 1024;
+
+    /** Levels of objects and arrays that a request may have. */
+    public static final int MAX_NESTING = 100;
+
+    private static final long serialVersionUID = 1;
+
+    private static final JsonMapper JSON = newMapper();
+
+    private final int maxValueBytes;
+
+    /** The format that lets in values of up to {@value #DEFAULT_MAX_VALUE_BYTES} bytes. */
+    public CompletionRequestFormat() {
+        this(DEFAULT_MAX_VALUE_BYTES);
+    }
+
+    /**
+     * @param maxValueBytes size of the largest value that is let in, at least 1
+     */
+    public CompletionRequestFormat(int maxValueBytes) {
+        if (maxValueBytes < 1) {
+            throw new IllegalArgumentException(
+                    "maxValueBytes is " + maxValueBytes + "; allowed: at least 1");
+        }
+        this.maxValueBytes = maxValueBytes;
+    }
+
+    private static JsonMapper newMapper() {
+        StreamReadConstraints constraints =
+                StreamReadConstraints.builder()
+                        .maxNestingDepth(MAX_NESTING)
+                        // The value's size is the limit.
+                        .maxStringLength(Integer.MAX_VALUE)
+                        .build();
+        return JsonMapper.builder(
+                        JsonFactory.builder()
+                                .streamReadConstraints(constraints)
+                                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                                .build())
+                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                // Numbers in metadata keep their digits, 0.10 included; what may change is the sign
+                // of -0.0 and how an exponent is written, 1E+5 for 1e5.
+                .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+                .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+                .build();
+    }
+
+    /**
+     * Reads the request in a Kafka record; its id is the record's position if it has none.
+     *
+     * @throws InvalidRequestException if the record's value is no request
+     */
+    public GenerationRequest parse(SourceRecord source) throws InvalidRequestException {
+        if (source.value().isEmpty()) {
+            throw new InvalidRequestException(
+                    ErrorClass.NULL_VALUE, "the record has no value; expected: a JSON object");
+        }
+        return parse(source.value().get(), source.position(), Optional.of(source));
+    }
+
+    /**
+     * Reads the request in a line of a file.
+     *
+     * @param value JSON in UTF-8
+     * @param defaultId the request's id if it has none
+     * @throws InvalidRequestException if the value is no request
+     */
+    public GenerationRequest parse(byte[] value, String defaultId) throws InvalidRequestException {
+        return parse(value, defaultId, Optional.empty());
+    }
+
+    private GenerationRequest parse(byte[] value, String defaultId, Optional<SourceRecord> source)
+            throws InvalidRequestException {
+        if (value.length > maxValueBytes) {
+            throw new InvalidRequestException(
+                    ErrorClass.VALUE_TOO_LARGE,
+                    "the value has %d bytes; allowed: at most %d"
+                            .formatted(value.length, maxValueBytes));
+        }
+        RequestFields fields = new RequestFields(readTree(decode(value)));
+        String prompt = fields.text("prompt").orElseThrow(() -> missing("prompt"));
+        String id = fields.id().orElse(defaultId);
+        GenerationParameters parameters = parameters(fields);
+        RequestContext context = new RequestContext(fields.json("metadata"), source);
+        return new GenerationRequest(id, prompt, parameters, context.toAttachment());
+    }
+
+    private static GenerationParameters parameters(RequestFields fields)
+            throws InvalidRequestException {
+        try {
+            return new GenerationParameters(
+                    fields.wholeNumber("max_tokens"),
+                    fields.number("temperature"),
+                    fields.wholeNumber("top_k"),
+                    fields.number("top_p"),
+                    fields.longNumber("seed"),
+                    fields.texts("stop"),
+                    fields.wholeNumber("assistant_early_exit"),
+                    fields.wholeNumber("num_assistant_tokens"),
+                    fields.flag("ignore_eos"));
+        } catch (IllegalArgumentException e) {
+            throw new InvalidRequestException(ErrorClass.INVALID_REQUEST, e.getMessage(), e);
+        }
+    }
+
+    private static String decode(byte[] value) throws InvalidRequestException {
+        try {
+            // A decoder of its own reports malformed input; String's would put U+FFFD in its place.
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(value)).toString();
+        } catch (CharacterCodingException e) {
+            throw new InvalidRequestException(
+                    ErrorClass.INVALID_UTF8,
+                    "the value's bytes are not UTF-8: " + e.getMessage(),
+                    e);
+        }
+    }
+
+    private static JsonNode readTree(String json) throws InvalidRequestException {
+        JsonNode tree;
+        try {
+            tree = JSON.readTree(json);
+        } catch (JsonProcessingException e) {
+            throw new InvalidRequestException(
+                    ErrorClass.INVALID_JSON,
+                    "the value is no JSON document"
+                            + where(e)
+                            + ": "
+                            + RequestFields.excerpt(e.getOriginalMessage()),
+                    e);
+        }
+        if (!tree.isObject()) {
+            throw new InvalidRequestException(
+                    ErrorClass.INVALID_REQUEST,
+                    "the value is " + RequestFields.describe(tree) + "; allowed: a JSON object");
+        }
+        return tree;
+    }
+
+    private static String where(JsonProcessingException e) {
+        JsonLocation location = e.getLocation();
+        return location == null
+                ? ""
+                : " at line %d, column %d".formatted(location.getLineNr(), location.getColumnNr());
+    }
+
+    private static InvalidRequestException missing(String field) {
+        return new InvalidRequestException(
+                ErrorClass.INVALID_REQUEST, field + " is missing; allowed: a string, not empty");
+    }
+}

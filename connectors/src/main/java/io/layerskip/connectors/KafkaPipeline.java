@@ -1,0 +1,253 @@
+package io.layerskip.connectors;
+
+import io.layerskip.connectors.KafkaOptions.StartingOffsets;
+import io.layerskip.connectors.internal.Brokers;
+import io.layerskip.connectors.internal.OutgoingRecordSerializer;
+import io.layerskip.connectors.internal.SourceRecordDeserializer;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalLong;
+import org.apache.flink.annotation.PublicEvolving;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
+import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.flink.core.execution.CheckpointingMode;
+import org.apache.flink.streaming.api.environment.CheckpointConfig;
+import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The Kafka ends of a job, and what stands beside them: made once the brokers have confirmed that
+ * the settings can work.
+ *
+ * <pre>{@code
+ * KafkaPipeline kafka =
+ *         KafkaPipeline.connect(KafkaConfiguration.from(config), env.getCheckpointConfig());
+ *
+ * SingleOutputStreamOperator<GenerationRequest> requests =
+ *         env.fromSource(kafka.source(), WatermarkStrategy.noWatermarks(), "prompts")
+ *                 .process(kafka.parseRequests());
+ * DataStream<GenerationResult> results = ...;
+ * results.map(kafka.formatResults("my-model"))
+ *         .union(requests.getSideOutput(ParseRequests.DEAD_LETTERS))
+ *         .sinkTo(kafka.sink());
+ * }</pre>
+ *
+ * <p>The sink's credentials need, beyond writing to its topics, to describe them, to describe and
+ * write the transactional ids behind its prefix, and to describe the cluster: at each start it
+ * lists the transactions that an earlier run left open and aborts them, so that nobody who reads
+ * committed records waits for their timeout.
+ */
+@PublicEvolving
+public final class KafkaPipeline {
+
+    private static final Logger LOG = LoggerFactory.getLogger(KafkaPipeline.class);
+
+    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(15);
+
+    /** A topic's max.message.bytes where nobody has set it. */
+    private static final int DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+
+    private final KafkaConfiguration configuration;
+    private final int maxCompletionBytes;
+    private final int maxDeadLetterBytes;
+
+    private KafkaPipeline(
+            KafkaConfiguration configuration, int maxCompletionBytes, int maxDeadLetterBytes) {
+        this.configuration = configuration;
+        this.maxCompletionBytes = maxCompletionBytes;
+        this.maxDeadLetterBytes = maxDeadLetterBytes;
+    }
+
+    /**
+     * Checks the settings against the job's checkpoints and against the brokers: the topics exist,
+     * and a transaction may stay open as long as a checkpoint can take.
+     *
+     * @throws IllegalConfigurationException if they do not fit, or no broker answers within 15 s
+     */
+    public static KafkaPipeline connect(
+            KafkaConfiguration configuration, CheckpointConfig checkpoints) {
+        checkCheckpoints(configuration, checkpoints);
+        try (Brokers brokers = Brokers.of(configuration.consumerProperties(), ANSWER_TIMEOUT)) {
+            brokers.checkTopics(KafkaOptions.SOURCE_TOPICS.key(), configuration.sourceTopics());
+        }
+        try (Brokers brokers = Brokers.of(configuration.producerProperties(), ANSWER_TIMEOUT)) {
+            String completions = configuration.sinkTopic();
+            String deadLetters = configuration.deadLettersTopic();
+            brokers.checkTopics(KafkaOptions.SINK_TOPIC.key(), List.of(completions));
+            brokers.checkTopics(KafkaOptions.DEAD_LETTERS_TOPIC.key(), List.of(deadLetters));
+            checkNotCompacted(KafkaOptions.SINK_TOPIC, completions, brokers);
+            checkNotCompacted(KafkaOptions.DEAD_LETTERS_TOPIC, deadLetters, brokers);
+            checkTransactionTimeout(configuration, brokers.transactionMaxTimeoutMs());
+            OptionalLong deadLetterMaximum = brokers.maxMessageBytes(deadLetters);
+            checkDeadLettersFit(deadLetters, deadLetterMaximum);
+            return new KafkaPipeline(
+                    configuration,
+                    largestRecord(configuration, completions, brokers.maxMessageBytes(completions)),
+                    largestRecord(configuration, deadLetters, deadLetterMaximum));
+        }
+    }
+
+    private static void checkCheckpoints(
+            KafkaConfiguration configuration, CheckpointConfig checkpoints) {
+        long interval = checkpoints.getCheckpointInterval();
+        if (interval <= 0) {
+            throw new IllegalConfigurationException(
+                    KafkaOptionReader.refusal(
+                            CheckpointingOptions.CHECKPOINTING_INTERVAL,
+                            "missing",
+                            "a duration such as 10 s; completions are committed on checkpoints"));
+        }
+        if (checkpoints.getCheckpointingConsistencyMode() != CheckpointingMode.EXACTLY_ONCE) {
+            throw new IllegalConfigurationException(
+                    KafkaOptionReader.refusal(
+                            CheckpointingOptions.CHECKPOINTING_CONSISTENCY_MODE,
+                            checkpoints.getCheckpointingConsistencyMode(),
+                            "EXACTLY_ONCE"));
+        }
+        long timeout = checkpoints.getCheckpointTimeout();
+        long transaction = configuration.transactionTimeout().toMillis();
+        // Opened right after one checkpoint began, it is committed when the next one is complete.
+        if (transaction <= interval + timeout) {
+            throw new IllegalConfigurationException(
+                    KafkaOptionReader.refusal(
+                            KafkaOptions.SINK_TRANSACTION_TIMEOUT,
+                            transaction + " ms",
+                            "more than %s and %s together, %d ms"
+                                    .formatted(
+                                            CheckpointingOptions.CHECKPOINTING_INTERVAL.key(),
+                                            CheckpointingOptions.CHECKPOINTING_TIMEOUT.key(),
+                                            interval + timeout)));
+        }
+    }
+
+    /** A compacted topic refuses records without key, and prompts need not have one. */
+    private static void checkNotCompacted(
+            ConfigOption<String> option, String topic, Brokers brokers) {
+        if (brokers.isCompacted(topic)) {
+            throw new IllegalConfigurationException(
+                    KafkaOptionReader.refusal(
+                            option,
+                            topic + ", whose cleanup.policy has compact",
+                            "a topic that takes records without key, with cleanup.policy delete"));
+        }
+    }
+
+    private static void checkDeadLettersFit(String topic, OptionalLong topicMaximum) {
+        if (topicMaximum.isPresent()
+                && topicMaximum.getAsLong() < DeadLetterFormat.MIN_RECORD_BYTES) {
+            throw new IllegalConfigurationException(
+                    KafkaOptionReader.refusal(
+                            KafkaOptions.DEAD_LETTERS_TOPIC,
+                            "%s, whose max.message.bytes is %d"
+                                    .formatted(topic, topicMaximum.getAsLong()),
+                            "a topic with max.message.bytes of at least "
+                                    + DeadLetterFormat.MIN_RECORD_BYTES));
+        }
+    }
+
+    private static void checkTransactionTimeout(
+            KafkaConfiguration configuration, OptionalLong brokerMaximum) {
+        long timeout = configuration.transactionTimeout().toMillis();
+        if (brokerMaximum.isPresent() && timeout > brokerMaximum.getAsLong()) {
+            throw new IllegalConfigurationException(
+                    KafkaOptionReader.refusal(
+                            KafkaOptions.SINK_TRANSACTION_TIMEOUT,
+                            timeout + " ms",
+                            "at most the broker's transaction.max.timeout.ms, %d ms"
+                                    .formatted(brokerMaximum.getAsLong())));
+        }
+    }
+
+    /**
+     * The size of the largest record batch for a topic, in bytes.
+     *
+     * @param topicMaximum the topic's max.message.bytes; empty if it may not be seen
+     */
+    static int largestRecord(
+            KafkaConfiguration configuration, String topic, OptionalLong topicMaximum) {
+        int allowed = configuration.maxRecordBytes();
+        if (topicMaximum.isEmpty() && !configuration.setsMaxRecordBytes()) {
+            LOG.info(
+                    "max.message.bytes of topic {} may not be seen; taken to be Kafka's default, {}"
+                            + " bytes, as option {} is not set",
+                    topic,
+                    DEFAULT_MAX_MESSAGE_BYTES,
+                    KafkaOptions.SINK_MAX_RECORD_SIZE.key());
+            return DEFAULT_MAX_MESSAGE_BYTES;
+        }
+        if (topicMaximum.isEmpty() || topicMaximum.getAsLong() >= allowed) {
+            return allowed;
+        }
+        LOG.info(
+                "Topic {} takes records of up to {} bytes (max.message.bytes); option {} is {}",
+                topic,
+                topicMaximum.getAsLong(),
+                KafkaOptions.SINK_MAX_RECORD_SIZE.key(),
+                allowed);
+        return (int) topicMaximum.getAsLong();
+    }
+
+    /** Reads the source topics; commits the group's offsets when a checkpoint is complete. */
+    public KafkaSource<SourceRecord> source() {
+        return KafkaSource.<SourceRecord>builder()
+                .setProperties(configuration.consumerProperties())
+                .setTopics(configuration.sourceTopics())
+                .setStartingOffsets(offsets(configuration.startingOffsets()))
+                .setDeserializer(new SourceRecordDeserializer())
+                .build();
+    }
+
+    @SuppressWarnings("deprecation") // the connector has no other way to name the reset strategy
+    private static OffsetsInitializer offsets(StartingOffsets starting) {
+        return switch (starting) {
+            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+            case EARLIEST -> OffsetsInitializer.earliest();
+            case LATEST -> OffsetsInitializer.latest();
+        };
+    }
+
+    /** Makes requests of the source's records. */
+    public ParseRequests parseRequests() {
+        return new ParseRequests(
+                new CompletionRequestFormat(configuration.maxValueBytes()), deadLetterFormat());
+    }
+
+    /**
+     * Makes records of results.
+     *
+     * @param model name of the model, as completions give it
+     */
+    public FormatResults formatResults(String model) {
+        return new FormatResults(
+                configuration.sinkTopic(),
+                maxCompletionBytes,
+                new CompletionFormat(model),
+                deadLetterFormat());
+    }
+
+    private DeadLetterFormat deadLetterFormat() {
+        return new DeadLetterFormat(configuration.deadLettersTopic(), maxDeadLetterBytes);
+    }
+
+    /** Writes completions and dead letters; a checkpoint commits both together. */
+    public KafkaSink<OutgoingRecord> sink() {
+        return KafkaSink.<OutgoingRecord>builder()
+                .setKafkaProducerConfig(configuration.producerProperties())
+                .setDeliveryGuarantee(DeliveryGuarantee.EXACTLY_ONCE)
+                .setTransactionNamingStrategy(TransactionNamingStrategy.POOLING)
+                .setTransactionalIdPrefix(configuration.transactionalIdPrefix())
+                .setRecordSerializer(
+                        new OutgoingRecordSerializer(
+                                List.of(
+                                        configuration.sinkTopic(),
+                                        configuration.deadLettersTopic())))
+                .build();
+    }
+}

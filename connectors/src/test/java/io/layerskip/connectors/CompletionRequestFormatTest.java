@@ -1,0 +1,263 @@
+package io.layerskip.connectors;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import io.layerskip.connectors.InvalidRequestException.ErrorClass;
+import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.GenerationRequest;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CompletionRequestFormatTest {
+
+    private final CompletionRequestFormat format = new CompletionRequestFormat();
+
+    @Test
+    void everyFieldIsRead() throws InvalidRequestException {
+        GenerationRequest request =
+                parse(
+                        """
+                        {"id": "a", "prompt": "Hi\\n", "max_tokens": 20, "temperature": 0.5,
+                         "top_p": 0.9, "seed": -9223372036854775808, "stop": ["x", "y"],
+                         "top_k": 40, "assistant_early_exit": 2, "num_assistant_tokens": 0,
+                         "ignore_eos": true}
+                        """);
+
+        assertThat(request.id()).isEqualTo("a");
+        assertThat(request.prompt()).isEqualTo("Hi\n");
+        assertThat(request.parameters())
+                .isEqualTo(
+                        new GenerationParameters(
+                                OptionalInt.of(20),
+                                OptionalDouble.of(0.5),
+                                OptionalInt.of(40),
+                                OptionalDouble.of(0.9),
+                                OptionalLong.of(Long.MIN_VALUE),
+                                List.of("x", "y"),
+                                OptionalInt.of(2),
+                                OptionalInt.of(0),
+                                true));
+    }
+
+    @Test
+    void aPromptIsEnough() throws InvalidRequestException {
+        assertThat(parse("{\"prompt\": \"Hi\"}").parameters())
+                .isEqualTo(GenerationParameters.DEFAULTS);
+    }
+
+    @Test
+    void nullIsTheSameAsLeavingAFieldOut() throws InvalidRequestException {
+        GenerationRequest request =
+                parse(
+                        """
+                        {"id": null, "prompt": "Hi", "max_tokens": null, "temperature": null,
+                         "top_p": null, "seed": null, "stop": null, "top_k": null,
+                         "assistant_early_exit": null, "num_assistant_tokens": null,
+                         "ignore_eos": null, "metadata": null}
+                        """);
+
+        assertThat(request.id()).isEqualTo("line-1");
+        assertThat(request.parameters()).isEqualTo(GenerationParameters.DEFAULTS);
+    }
+
+    @Test
+    void unknownFieldsAreLeftAlone() throws InvalidRequestException {
+        assertThat(parse("{\"prompt\": \"Hi\", \"model\": \"m\", \"stream\": [1]}").prompt())
+                .isEqualTo("Hi");
+    }
+
+    @Test
+    void oneStopTextNeedsNoArray() throws InvalidRequestException {
+        assertThat(parse("{\"prompt\": \"Hi\", \"stop\": \"\\n\"}").parameters().stop())
+                .containsExactly("\n");
+    }
+
+    @Test
+    void aNumberIsAnId() throws InvalidRequestException {
+        assertThat(parse("{\"id\": 12345678901234567890, \"prompt\": \"Hi\"}").id())
+                .isEqualTo("12345678901234567890");
+    }
+
+    @Test
+    void aRecordWithoutIdIsNamedByItsPosition() throws InvalidRequestException {
+        SourceRecord source = record(Optional.of(utf8("{\"prompt\": \"Hi\"}")));
+
+        assertThat(format.parse(source).id()).isEqualTo("prompts-3-42");
+    }
+
+    @Test
+    void aRecordWithoutValueIsRefused() {
+        InvalidRequestException e =
+                catchThrowableOfType(
+                        InvalidRequestException.class,
+                        () -> format.parse(record(Optional.empty())));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.NULL_VALUE);
+        assertThat(e).hasMessageContaining("no value");
+    }
+
+    @Test
+    void aValueOfTheLargestSizeIsLetIn() throws InvalidRequestException {
+        byte[] value = utf8("{\"prompt\": \"Hi\"}");
+
+        assertThat(new CompletionRequestFormat(value.length).parse(value, "1").prompt())
+                .isEqualTo("Hi");
+    }
+
+    @Test
+    void aValueOfFiveMegabytesIsRefused() {
+        String json = "{\"prompt\": \"" + "x".repeat(5_000_000) + "\"}";
+
+        InvalidRequestException e = refused(utf8(json));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.VALUE_TOO_LARGE);
+        assertThat(e).hasMessage("the value has 5000014 bytes; allowed: at most 1048576");
+    }
+
+    @Test
+    void bytesThatAreNotUtf8AreRefused() {
+        InvalidRequestException e =
+                refused("{\"prompt\": \"caf\u00e9\"}".getBytes(StandardCharsets.ISO_8859_1));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.INVALID_UTF8);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Hi",
+                "{\"prompt\": \"Hi\"",
+                "{\"prompt\": \"Hi\"} {}",
+                "{\"prompt\": \"Hi\"} x",
+                "{'prompt': 'Hi'}",
+                "{\"prompt\": \"Hi\", \"prompt\": \"Ho\"}",
+                "{\"prompt\": \"Hi\", \"metadata\": {\"a\": 1, \"a\": 2}}",
+                "{\"prompt\": \"Hi\", \"temperature\": NaN}",
+                "{\"prompt\": \"\u0001\"}",
+                "\ufeff{\"prompt\": \"Hi\"}x"
+            })
+    void whatIsNotOneJsonDocumentIsRefused(String value) {
+        assertThat(refused(utf8(value)).errorClass()).isEqualTo(ErrorClass.INVALID_JSON);
+    }
+
+    @Test
+    void deepNestingIsRefused() {
+        String nested = "[".repeat(100_000) + "]".repeat(100_000);
+
+        InvalidRequestException e =
+                refused(utf8("{\"prompt\": \"Hi\", \"metadata\": {\"a\": " + nested + "}}"));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.INVALID_JSON);
+        assertThat(e).hasMessageContaining("100");
+    }
+
+    @Test
+    void aNumberOfAThousandDigitsAndMoreIsRefused() {
+        InvalidRequestException e =
+                refused(utf8("{\"prompt\": \"Hi\", \"seed\": " + "9".repeat(100_000) + "}"));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.INVALID_JSON);
+    }
+
+    @Test
+    void theMessageOfASyntaxErrorSaysWhere() {
+        assertThat(refused(utf8("{\"prompt\":\n oops}")))
+                .hasMessageStartingWith("the value is no JSON document at line 2, column ");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "[1]                        | the value is an array; allowed: a JSON object",
+                "null                       | the value is null; allowed: a JSON object",
+                "\"Hi\"                     | the value is the string \"Hi\"; allowed: a JSON object",
+                "` `                        | the value is empty; allowed: a JSON object",
+                "{}                         | prompt is missing; allowed: a string, not empty",
+                "{\"prompt\": null}         | prompt is missing; allowed: a string, not empty",
+                "{\"prompt\": \"\"}         | prompt is an empty string; allowed: a string, not empty",
+                "{\"prompt\": 5}            | prompt is 5; allowed: a string, not empty",
+                "{\"prompt\": [\"Hi\"]}     | prompt is an array; allowed: a string, not empty",
+                "{\"prompt\": \"a\\ud800\"} | prompt has half a surrogate pair; allowed: whole"
+                        + " Unicode characters",
+            })
+    void whatIsNoRequestIsRefused(String value, String message) {
+        InvalidRequestException e = refused(utf8(value));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.INVALID_REQUEST);
+        assertThat(e).hasMessage(message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"max_tokens\": \"5\"             | max_tokens is the string \"5\"; allowed: a whole number of 32 bits",
+                "\"max_tokens\": 5.0               | max_tokens is 5.0; allowed: a whole number of 32 bits",
+                "\"max_tokens\": 4294967297        | max_tokens is 4294967297; allowed: a whole number of 32 bits",
+                "\"max_tokens\": 0                 | max_tokens is 0; allowed: at least 1",
+                "\"top_k\": true                   | top_k is true; allowed: a whole number of 32 bits",
+                "\"top_k\": -1                     | top_k is -1; allowed: at least 0 (0: all tokens)",
+                "\"seed\": 9223372036854775808     | seed is 9223372036854775808; allowed: a whole number of 64 bits",
+                "\"temperature\": \"hot\"          | temperature is the string \"hot\"; allowed: a number",
+                "\"temperature\": -0.1             | temperature is -0.1; allowed: from 0 to 100.0",
+                "\"temperature\": 1e999            | temperature is Infinity; allowed: from 0 to 100.0",
+                "\"top_p\": 1.5                    | top_p is 1.5; allowed: above 0 and at most 1",
+                "\"top_p\": {}                     | top_p is an object; allowed: a number",
+                "\"stop\": 5                       | stop is 5; allowed: a string, or an array of strings",
+                "\"stop\": [\"x\", 5]              | an element of stop is 5; allowed: a string, or an array of strings, none empty",
+                "\"stop\": [null]                  | an element of stop is null; allowed: a string, or an array of strings, none empty",
+                "\"stop\": \"\"                    | stop is an empty string; allowed: a string, or an array of strings",
+                "\"assistant_early_exit\": -1      | assistant_early_exit is -1; allowed: at least 0",
+                "\"num_assistant_tokens\": 65      | num_assistant_tokens is 65; allowed: from 0 to 64",
+                "\"ignore_eos\": 1                 | ignore_eos is 1; allowed: true or false",
+                "\"id\": {}                        | id is an object; allowed: a string, not empty",
+                "\"id\": \"\"                      | id is an empty string; allowed: a string, not empty",
+                "\"metadata\": \"x\"               | metadata is the string \"x\"; allowed: an object",
+                "\"metadata\": {\"a\": \"\\udc00\"} | metadata has half a surrogate pair; allowed: whole Unicode characters",
+            })
+    void aFieldThatIsNotAllowedIsNamed(String field, String message) {
+        InvalidRequestException e = refused(utf8("{\"prompt\": \"Hi\", " + field + "}"));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.INVALID_REQUEST);
+        assertThat(e).hasMessage(message);
+    }
+
+    @Test
+    void aLongWrongValueIsQuotedInPart() {
+        InvalidRequestException e =
+                refused(utf8("{\"prompt\": \"Hi\", \"top_k\": \"" + "x".repeat(9_999) + "\"}"));
+
+        assertThat(e.getMessage()).hasSizeLessThan(200).contains("xxx...");
+    }
+
+    private GenerationRequest parse(String json) throws InvalidRequestException {
+        return format.parse(utf8(json), "line-1");
+    }
+
+    private InvalidRequestException refused(byte[] value) {
+        InvalidRequestException e =
+                catchThrowableOfType(
+                        InvalidRequestException.class, () -> format.parse(value, "line-1"));
+        assertThat(e).as("the value was let in").isNotNull();
+        return e;
+    }
+
+    private static SourceRecord record(Optional<byte[]> value) {
+        return new SourceRecord("prompts", 3, 42, 0, Optional.empty(), value, List.of());
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+}
