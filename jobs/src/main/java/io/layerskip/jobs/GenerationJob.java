@@ -1,0 +1,154 @@
+package io.layerskip.jobs;
+
+import io.layerskip.connectors.KafkaConfiguration;
+import io.layerskip.connectors.KafkaOptions;
+import io.layerskip.connectors.KafkaPipeline;
+import io.layerskip.connectors.OutgoingRecord;
+import io.layerskip.connectors.ParseRequests;
+import io.layerskip.engine.GenerationRequest;
+import io.layerskip.flink.LayerSkipAsyncFunction;
+import io.layerskip.flink.LayerSkipConfiguration;
+import io.layerskip.flink.LayerSkipOptions;
+import io.layerskip.jobs.Settings.Shortcut;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.client.program.ProgramParametrizationException;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.CoreOptions;
+import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.configuration.RestartStrategyOptions;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.ParameterException;
+
+/**
+ * Prompts from Kafka, completions and dead letters to Kafka, exactly once.
+ *
+ * <p>Source, model and formatting run chained in one task: a request never waits in a network
+ * buffer, where a checkpoint would have to wait for it in turn, and requests of one partition stay
+ * together. So a topic wants at least as many partitions as the job has slots.
+ *
+ * <p>The uids of the operators stand in savepoints; they stay.
+ */
+public final class GenerationJob {
+
+    /** Names of their own on the command line for what nearly everyone sets. */
+    public static final List<Shortcut> SHORTCUTS =
+            List.of(
+                    new Shortcut("--bootstrap-servers", KafkaOptions.BOOTSTRAP_SERVERS),
+                    new Shortcut("--input-topic", KafkaOptions.SOURCE_TOPICS),
+                    new Shortcut("--output-topic", KafkaOptions.SINK_TOPIC),
+                    new Shortcut("--dead-letter-topic", KafkaOptions.DEAD_LETTERS_TOPIC),
+                    new Shortcut("--model", LayerSkipOptions.MODEL_PATH),
+                    new Shortcut("--parallelism", CoreOptions.DEFAULT_PARALLELISM));
+
+    private static final String NAME = "flink-layerskip";
+    private static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(10);
+
+    private GenerationJob() {}
+
+    /** What {@code flink run} hands over behind the jar. */
+    @Command(
+            name = "flink run flink-layerskip-job.jar",
+            description = "Completes the prompts of a Kafka topic with a LayerSkip model.",
+            mixinStandardHelpOptions = true,
+            sortOptions = false)
+    private static final class Arguments {
+        @Mixin private Settings settings = new Settings(SHORTCUTS);
+    }
+
+    /**
+     * Submits the job; for {@code flink run} and whoever else starts a jar in Flink.
+     *
+     * @throws ProgramParametrizationException if a setting is wrong; {@code flink run} shows its
+     *     message, which names the setting, and ends with exit code 1
+     */
+    public static void main(String[] args) throws Exception {
+        StreamExecutionEnvironment env;
+        Arguments arguments = new Arguments();
+        try {
+            if (CommandLine.printHelpIfRequested(new CommandLine(arguments).parseArgs(args))) {
+                return;
+            }
+            Configuration configuration = arguments.settings.toConfiguration();
+            env = StreamExecutionEnvironment.getExecutionEnvironment(flinkSettings(configuration));
+            build(env, configuration);
+        } catch (ParameterException | IllegalConfigurationException e) {
+            // To exit would end the JobManager where that runs this method.
+            throw new ProgramParametrizationException(e.getMessage());
+        }
+        env.execute();
+    }
+
+    /**
+     * Checks the options and adds the job to the environment. Sets what neither the options nor the
+     * cluster say: a checkpoint every 10 s, restarts with a growing delay.
+     *
+     * @param configuration the program's own options; they overrule those of the environment, which
+     *     come from {@code flink run -D} and the cluster's configuration
+     * @throws IllegalConfigurationException if an option is not allowed, the model has no such exit
+     *     layer, or Kafka cannot be used this way
+     */
+    public static void build(StreamExecutionEnvironment env, Configuration configuration) {
+        Configuration options = Configuration.fromMap(env.getConfiguration().toMap());
+        options.addAll(configuration);
+        LayerSkipConfiguration layerskip = LayerSkipConfiguration.from(options);
+        layerskip.checkAgainstModel(GenerationJob.class.getClassLoader());
+        setDefaults(env);
+        KafkaPipeline kafka =
+                KafkaPipeline.connect(KafkaConfiguration.from(options), env.getCheckpointConfig());
+
+        SingleOutputStreamOperator<GenerationRequest> requests =
+                env.fromSource(kafka.source(), WatermarkStrategy.noWatermarks(), "prompts")
+                        .uid("prompts")
+                        .process(kafka.parseRequests())
+                        .name("parse requests")
+                        .uid("parse-requests");
+        SingleOutputStreamOperator<OutgoingRecord> completions =
+                LayerSkipAsyncFunction.generate(requests, layerskip)
+                        .name("generate")
+                        .uid("generate")
+                        .map(kafka.formatResults(layerskip.model().modelName()))
+                        .name("format results")
+                        .uid("format-results");
+        completions
+                .union(requests.getSideOutput(ParseRequests.DEAD_LETTERS))
+                .sinkTo(kafka.sink())
+                .name("completions and dead letters")
+                .uid("completions-and-dead-letters");
+    }
+
+    /** The settings without Kafka's: those may hold secrets, and Flink's web UI shows its own. */
+    public static Configuration flinkSettings(Configuration configuration) {
+        Map<String, String> settings = new HashMap<>(configuration.toMap());
+        settings.keySet().removeIf(key -> key.startsWith(KafkaOptions.PREFIX));
+        return Configuration.fromMap(settings);
+    }
+
+    private static void setDefaults(StreamExecutionEnvironment env) {
+        setDefault(env, PipelineOptions.NAME, NAME);
+        setDefault(env, CheckpointingOptions.CHECKPOINTING_INTERVAL, CHECKPOINT_INTERVAL);
+        setDefault(
+                env,
+                RestartStrategyOptions.RESTART_STRATEGY,
+                RestartStrategyOptions.RestartStrategyType.EXPONENTIAL_DELAY.getMainValue());
+        // Every type here has a serializer of its own; one that falls back to Kryo is a mistake.
+        setDefault(env, PipelineOptions.GENERIC_TYPES, false);
+    }
+
+    private static <T> void setDefault(
+            StreamExecutionEnvironment env, ConfigOption<T> option, T value) {
+        if (env.getConfiguration().getOptional(option).isEmpty()) {
+            env.configure(new Configuration().set(option, value));
+        }
+    }
+}
