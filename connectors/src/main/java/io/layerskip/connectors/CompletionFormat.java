@@ -29,8 +29,9 @@ import org.apache.flink.annotation.PublicEvolving;
  * }</pre>
  *
  * <p>{@code created} is the timestamp of the Kafka record that the request came in, so that a
- * request that is answered again after a failure gets the same bytes; the time of formatting where
- * there is no such record. {@code metadata} is the request's, and absent if that had none.
+ * request that is answered again after a failure gets the same answer, but for how many tokens were
+ * drafted, which follows the load; the time of formatting where there is no such record. {@code
+ * metadata} is the request's, and absent if that had none.
  *
  * <p>Thread-safe.
  */

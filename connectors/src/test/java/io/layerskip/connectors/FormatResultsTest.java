@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 class FormatResultsTest {
 
     private static final GenerationStatistics STATISTICS =
-            new GenerationStatistics(19, 8, 7, 6, 2, 1_000_000, 9_000_000);
+            new GenerationStatistics(19, 3, 8, 7, 6, 2, 1_000_000, 9_000_000);
 
     private final FormatResults format =
             new FormatResults(

@@ -1,6 +1,5 @@
 package io.layerskip.engine;
 
-import ai.onnxruntime.OrtException;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -57,18 +56,25 @@ final class ActiveGeneration implements Generation {
         this.text = text;
     }
 
+    Sequence sequence() {
+        return sequence;
+    }
+
+    boolean isDone() {
+        return result.isDone();
+    }
+
     /**
-     * Takes the sequence one pass further.
+     * Writes what a round brought, and completes the result if that is the end.
      *
-     * @return whether it goes on
+     * @return how many tokens were written
      */
-    boolean step(SelfSpeculation decoding) throws OrtException {
-        if (sequence.prefilled()) {
-            decoding.round(sequence, this::wrote);
-        } else {
-            decoding.prefill(sequence, this::wrote);
+    int accept(DraftPolicy policy) {
+        int written = sequence.accept(policy, this::wrote);
+        if (written > 0 && (text.stopped() || sequence.ended())) {
+            complete();
         }
-        return !(text.stopped() || sequence.ended());
+        return written;
     }
 
     void checkAborted() throws RequestFailedException {
@@ -77,8 +83,7 @@ final class ActiveGeneration implements Generation {
         }
     }
 
-    /** Completes the result with what was written. */
-    void complete() {
+    private void complete() {
         publish(text.finish(sequence.tokens(), sequence.length()), false);
         boolean stopped = text.stopped() || sequence.ends(sequence.lastToken());
         free();
@@ -141,6 +146,7 @@ final class ActiveGeneration implements Generation {
                 reason,
                 new GenerationStatistics(
                         sequence.promptLength(),
+                        sequence.cachedPromptTokens(),
                         sequence.completionLength(),
                         sequence.drafted(),
                         sequence.accepted(),

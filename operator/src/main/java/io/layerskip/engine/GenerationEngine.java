@@ -3,10 +3,14 @@ package io.layerskip.engine;
 import ai.onnxruntime.OrtException;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelConfig;
+import java.io.IOException;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -16,10 +20,13 @@ import java.util.function.Consumer;
  * Generates with one model on one thread of its own.
  *
  * <p>Requests queue without a bound (whoever submits bounds what is in flight). Up to {@link
- * EngineSettings#maxActiveRequests} are generated at the same time, a round of each in turn, so
- * that a long one does not hold up the short ones behind it. A request that fails is a result; only
- * a model that breaks ends the engine, and then every result completes with an {@link
- * EngineFailedException}.
+ * EngineSettings#maxBatchSize} are generated together and share every pass over the weights: new
+ * ones join between rounds and finished ones leave at once. A prompt is taken in parts beside the
+ * others' rounds, so that a long one does not stall them; beginnings that prompts have in common
+ * are computed once. When the memory for keys and values is full, requests wait, and if those under
+ * way need more, the youngest gives its part up and is computed again later. A request that fails
+ * is a result; only a model that breaks ends the engine, and then every result completes with an
+ * {@link EngineFailedException}.
  *
  * <pre>{@code
  * try (Checkpoint checkpoint = Checkpoint.open(folder);
@@ -31,54 +38,74 @@ import java.util.function.Consumer;
  */
 public final class GenerationEngine implements AutoCloseable {
 
+    /** Most tokens of prompts in a round beside sequences that decode, which they hold up. */
+    private static final int PROMPT_TOKENS_BESIDE_OTHERS = 64;
+
+    /** Rows of a round that are left to prompts; the others are left to decoding. */
+    private static final int PROMPT_TOKENS = LayerSkipModel.MAX_ROWS / 2;
+
     private final Checkpoint checkpoint;
     private final ModelConfig config;
     private final EngineSettings settings;
     private final LayerSkipModel model;
+    private final KeyValueMemory memory;
+    private final PrefixCache prefixes;
+    private final DraftPolicy policy;
     private final SelfSpeculation decoding;
     private final Thread thread;
     private final BlockingQueue<ActiveGeneration> submitted = new LinkedBlockingQueue<>();
-    private final Deque<ActiveGeneration> active = new ArrayDeque<>();
+
+    /** Those that wait for memory, also for what they had to give up; they go before new ones. */
+    private final Deque<ActiveGeneration> waiting = new ArrayDeque<>();
+
+    /** In the order in which they joined. */
+    private final List<ActiveGeneration> active = new ArrayList<>();
+
+    private final List<Sequence> batch = new ArrayList<>();
 
     private volatile Optional<EngineFailedException> ended = Optional.empty();
 
-    private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model) {
+    private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model)
+            throws OrtException {
         this.checkpoint = checkpoint;
         this.config = checkpoint.config();
         this.settings = settings;
         this.model = model;
-        this.decoding = new SelfSpeculation(model, GenerationParameters.MAX_ASSISTANT_TOKENS);
+        this.memory = new KeyValueMemory(config, settings.kvCacheBytes());
+        this.prefixes =
+                new PrefixCache(memory, settings.prefixCaching() ? memory.capacity() / 2 : 0);
+        try (KeyValueCache cache = new KeyValueCache(memory)) {
+            this.policy = new DraftPolicy(PassCosts.measure(model, cache), settings.maxBatchSize());
+        }
+        this.decoding = new SelfSpeculation(model, policy);
         this.thread = new Thread(this::run, "layerskip-engine");
         thread.setDaemon(true);
     }
 
     /**
-     * Builds the sessions, which takes seconds for a large model, and starts the engine's thread.
+     * Builds the sessions, which takes seconds for a large model, measures what passes cost on this
+     * machine, and starts the engine's thread.
      *
      * @param checkpoint stays the caller's to close, after the engine
-     * @throws IllegalArgumentException if an exit layer is not in 1..L-1
-     * @throws EngineFailedException if ONNX Runtime cannot build the sessions
+     * @throws IllegalArgumentException if an exit layer is not in 1..L-1, or the memory for keys
+     *     and values is too small for this model
+     * @throws EngineFailedException if quantized weights cannot be made or ONNX Runtime cannot
+     *     build the sessions
      */
     public static GenerationEngine open(Checkpoint checkpoint, EngineSettings settings) {
-        LayerSkipModel model;
         try {
-            model =
-                    new LayerSkipModel(
-                            checkpoint,
-                            settings.exitLayers(),
-                            settings.threads(),
-                            GenerationParameters.MAX_ASSISTANT_TOKENS + 1);
-        } catch (OrtException e) {
+            LayerSkipModel model = new LayerSkipModel(checkpoint, settings);
+            try {
+                GenerationEngine engine = new GenerationEngine(checkpoint, settings, model);
+                engine.thread.start();
+                return engine;
+            } catch (OrtException | RuntimeException | Error e) {
+                model.close();
+                throw e;
+            }
+        } catch (OrtException | IOException e) {
             throw new EngineFailedException(
                     "cannot build the model in " + checkpoint.folder() + ": " + e.getMessage(), e);
-        }
-        try {
-            GenerationEngine engine = new GenerationEngine(checkpoint, settings, model);
-            engine.thread.start();
-            return engine;
-        } catch (RuntimeException | Error e) {
-            model.close();
-            throw e;
         }
     }
 
@@ -138,7 +165,7 @@ public final class GenerationEngine implements AutoCloseable {
             while (ended.isEmpty()) {
                 failAborted();
                 admit();
-                stepEach();
+                round();
             }
         } catch (InterruptedException e) {
             // close() wakes the thread while it waits for requests.
@@ -150,64 +177,166 @@ public final class GenerationEngine implements AutoCloseable {
         }
     }
 
-    /** Starts waiting requests while there is room; waits for one if there is nothing to do. */
+    /** Lets waiting requests join while there is room; waits for one if there is nothing to do. */
     private void admit() throws InterruptedException {
-        while (active.size() < settings.maxActiveRequests()) {
-            ActiveGeneration next = active.isEmpty() ? submitted.take() : submitted.poll();
+        while (active.size() < settings.maxBatchSize()) {
+            ActiveGeneration next = waiting.poll();
             if (next == null) {
+                next = active.isEmpty() ? submitted.take() : submitted.poll();
+            }
+            if (next == null) {
+                return;
+            }
+            if (!next.started() && !start(next)) {
+                continue;
+            }
+            if (!active.isEmpty() && !hasMemoryFor(next.sequence())) {
+                waiting.push(next);
                 return;
             }
             active.add(next);
         }
     }
 
-    /** Ends those that were aborted while they waited. */
-    private void failAborted() {
-        submitted.removeIf(
-                waiting -> {
-                    try {
-                        waiting.checkAborted();
-                        return false;
-                    } catch (RequestFailedException e) {
-                        waiting.fail(e.failure());
-                        return true;
-                    }
-                });
+    /** Whether a sequence could join without taking from those under way. */
+    private boolean hasMemoryFor(Sequence sequence) {
+        return prefixes.hasRoom(sequence.length() / KeyValueBlock.TOKENS + 1 + active.size());
     }
 
-    private void stepEach() throws OrtException {
-        for (Iterator<ActiveGeneration> each = active.iterator(); each.hasNext(); ) {
-            if (!step(each.next())) {
-                each.remove();
-            }
+    /** Ends those that were aborted while they waited. */
+    private void failAborted() {
+        submitted.removeIf(this::failIfAborted);
+        waiting.removeIf(this::failIfAborted);
+    }
+
+    private boolean failIfAborted(ActiveGeneration generation) {
+        try {
+            generation.checkAborted();
+            return false;
+        } catch (RequestFailedException e) {
+            generation.fail(e.failure());
+            return true;
         }
     }
 
-    /** Takes a request one pass further; returns whether it goes on. */
-    private boolean step(ActiveGeneration generation) throws OrtException {
+    private void round() throws OrtException {
+        batch.clear();
+        active.removeIf(this::failIfAborted);
+        startRound();
+        if (batch.isEmpty()) {
+            return;
+        }
+        decoding.round(batch);
+        boolean prefilling = batch.stream().anyMatch(Sequence::isPrefilling);
+        int written = 0;
+        for (Iterator<ActiveGeneration> each = active.iterator(); each.hasNext(); ) {
+            ActiveGeneration generation = each.next();
+            if (generation.sequence().inRound()) {
+                boolean prefilled = generation.sequence().endsPrefill();
+                written += accept(generation);
+                if (prefilled && !generation.isDone()) {
+                    remember(generation.sequence());
+                }
+            }
+            if (generation.isDone()) {
+                each.remove();
+            }
+        }
+        // Where prompts share a pass, what it cost says nothing of decoding.
+        policy.endRound(prefilling ? 0 : batch.size(), written);
+    }
+
+    /** Gives every sequence its part of the round, and the memory that it may need for it. */
+    private void startRound() {
+        int decoders = 0;
+        for (ActiveGeneration generation : active) {
+            decoders += generation.sequence().prefilled() ? 1 : 0;
+        }
+        int promptTokens = decoders > 0 ? PROMPT_TOKENS_BESIDE_OTHERS : PROMPT_TOKENS;
+        int mostDrafts = (LayerSkipModel.MAX_ROWS - PROMPT_TOKENS) / Math.max(1, decoders) - 1;
+        for (int i = 0; i < active.size(); i++) {
+            Sequence sequence = active.get(i).sequence();
+            sequence.leaveRound();
+            if (sequence.prefilled()) {
+                sequence.startRound(mostDrafts);
+            } else if (promptTokens > 0) {
+                if (sequence.cached() == 0) {
+                    // The last token's logits are needed, so it always goes through the model.
+                    int known =
+                            prefixes.load(
+                                    sequence.tokens(), sequence.length() - 1, sequence.cache());
+                    sequence.foundInCache(known);
+                }
+                sequence.startChunk(promptTokens);
+            } else {
+                continue;
+            }
+            if (!reserve(sequence, i)) {
+                return;
+            }
+            promptTokens -= sequence.isPrefilling() ? sequence.rows() : 0;
+            batch.add(sequence);
+        }
+    }
+
+    /**
+     * Makes room for what a sequence may write in this round; those that joined later give theirs
+     * up for it, the youngest first.
+     *
+     * @return false if it was the youngest itself
+     */
+    private boolean reserve(Sequence sequence, int index) {
+        while (!prefixes.reserve(sequence.cache(), sequence.positionsNeeded())) {
+            ActiveGeneration youngest = active.remove(active.size() - 1);
+            youngest.sequence().preempt();
+            waiting.push(youngest);
+            if (active.size() == index) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Writes what a round brought; returns how many tokens that is. */
+    private int accept(ActiveGeneration generation) {
+        try {
+            return generation.accept(policy);
+        } catch (RuntimeException e) {
+            generation.fail(internalError(e));
+            return 0;
+        }
+    }
+
+    private static GenerationFailure internalError(RuntimeException e) {
+        return new GenerationFailure(
+                GenerationFailure.Kind.INTERNAL_ERROR, "generation failed: " + e);
+    }
+
+    /** Keeps a prompt's keys and values for prompts that begin alike. */
+    private void remember(Sequence sequence) {
+        prefixes.store(sequence.tokens(), sequence.promptLength(), sequence.cache());
+    }
+
+    /** Makes a sequence of a request; one that asks for the impossible fails here. */
+    private boolean start(ActiveGeneration generation) {
         try {
             generation.checkAborted();
-            if (!generation.started()) {
-                start(generation);
-            }
-            if (generation.step(decoding)) {
-                return true;
-            }
-            generation.complete();
+            prepare(generation);
+            return true;
         } catch (RequestFailedException e) {
             generation.fail(e.failure());
         } catch (RuntimeException e) {
-            generation.fail(
-                    new GenerationFailure(
-                            GenerationFailure.Kind.INTERNAL_ERROR, "generation failed: " + e));
+            generation.fail(internalError(e));
         }
         return false;
     }
 
-    private void start(ActiveGeneration generation) throws RequestFailedException {
+    private void prepare(ActiveGeneration generation) throws RequestFailedException {
         GenerationParameters asked = generation.request().parameters();
         int[] prompt = checkpoint.tokenizer().encode(generation.request().prompt());
-        int room = config.maxPositionEmbeddings() - prompt.length;
+        int context =
+                Math.min(config.maxPositionEmbeddings(), memory.capacity() * KeyValueBlock.TOKENS);
+        int room = context - prompt.length;
         if (prompt.length == 0) {
             throw new RequestFailedException(
                     GenerationFailure.Kind.INVALID_REQUEST, "the prompt has no tokens");
@@ -215,23 +344,30 @@ public final class GenerationEngine implements AutoCloseable {
         if (room < 1) {
             throw new RequestFailedException(
                     GenerationFailure.Kind.PROMPT_TOO_LONG,
-                    "the prompt has %d tokens; allowed: at most %d, one less than the model's context"
-                            .formatted(prompt.length, config.maxPositionEmbeddings() - 1));
+                    "the prompt has %d tokens; allowed: at most %d, one less than %s"
+                            .formatted(
+                                    prompt.length,
+                                    context - 1,
+                                    context == config.maxPositionEmbeddings()
+                                            ? "the model's context"
+                                            : "the memory for keys and values holds"));
         }
         int maxTokens = asked.maxTokens().orElse(defaultMaxTokens(room));
         Sequence sequence =
                 new Sequence(
                         prompt,
                         Math.min(room, maxTokens),
-                        exitLayer(asked),
-                        numAssistantTokens(asked),
+                        new Sequence.Drafting(
+                                exitLayer(asked),
+                                numAssistantTokens(asked),
+                                settings.assistantConfidenceThreshold()),
                         asked.ignoreEos() ? Set.of() : Set.copyOf(config.eosTokenIds()),
                         new Sampling(
                                 asked.temperature().orElse(settings.temperature()),
                                 asked.topK().orElse(settings.topK()),
                                 asked.topP().orElse(settings.topP())),
                         asked.seed().orElse(generation.request().id().hashCode()),
-                        model.newCache());
+                        new KeyValueCache(memory));
         generation.start(
                 sequence, new CompletionText(checkpoint.tokenizer(), asked.stop(), prompt.length));
     }
@@ -256,17 +392,21 @@ public final class GenerationEngine implements AutoCloseable {
         return exit;
     }
 
-    private int numAssistantTokens(GenerationParameters asked) {
+    private OptionalInt numAssistantTokens(GenerationParameters asked) {
         if (asked.assistantEarlyExit().orElse(settings.exitLayers().get(0)) == 0) {
-            return 0;
+            return OptionalInt.of(0);
         }
-        return asked.numAssistantTokens().orElse(settings.numAssistantTokens());
+        return asked.numAssistantTokens().isPresent()
+                ? asked.numAssistantTokens()
+                : settings.numAssistantTokens();
     }
 
     private void abandonAll() {
         EngineFailedException reason = ended.orElseThrow();
         active.forEach(generation -> generation.abandon(reason));
         active.clear();
+        waiting.forEach(generation -> generation.abandon(reason));
+        waiting.clear();
         for (ActiveGeneration left = submitted.poll(); left != null; left = submitted.poll()) {
             left.abandon(reason);
         }

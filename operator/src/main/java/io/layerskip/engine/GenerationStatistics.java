@@ -4,6 +4,7 @@ package io.layerskip.engine;
  * What one generation took.
  *
  * @param promptTokens tokens of the prompt, the begin-of-sequence token included
+ * @param cachedPromptTokens how many of those were known from earlier prompts, not computed
  * @param completionTokens tokens written, an end-of-sequence token included
  * @param draftedTokens tokens that the early layers proposed
  * @param acceptedTokens how many of those the full model accepted
@@ -13,6 +14,7 @@ package io.layerskip.engine;
  */
 public record GenerationStatistics(
         int promptTokens,
+        int cachedPromptTokens,
         int completionTokens,
         int draftedTokens,
         int acceptedTokens,
@@ -20,7 +22,8 @@ public record GenerationStatistics(
         long timeToFirstTokenNanos,
         long totalNanos) {
 
-    public static final GenerationStatistics NONE = new GenerationStatistics(0, 0, 0, 0, 0, 0, 0);
+    public static final GenerationStatistics NONE =
+            new GenerationStatistics(0, 0, 0, 0, 0, 0, 0, 0);
 
     /** Share of the drafted tokens that were accepted, in [0, 1]; 0 if none was drafted. */
     public double acceptanceRate() {

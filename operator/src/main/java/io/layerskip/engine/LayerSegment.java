@@ -1,52 +1,70 @@
 package io.layerskip.engine;
 
-import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
+import io.layerskip.model.ModelConfig;
 import io.layerskip.model.ModelSessions;
-import io.layerskip.model.ModelSessions.RotaryTables;
 import io.layerskip.model.OnnxGraphs;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.IntBuffer;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.Set;
+import java.util.ArrayList;
+import java.util.List;
 
-/** Decoder layers [from, to) as one session. Not thread-safe. */
+/**
+ * Decoder layers [from, to): one session before each attention and one behind the last. Not
+ * thread-safe.
+ */
 final class LayerSegment implements AutoCloseable {
 
     private final int from;
     private final int to;
-    private final OrtSession session;
-    private final IntBuffer lengths;
-    private final OnnxTensor lastPosition;
-    private final OnnxTensor totalLength;
-    private final Map<String, OnnxTensor> inputs = new HashMap<>();
-    private final Map<String, OnnxTensor> outputs = new HashMap<>();
+    private final Scratch scratch;
+    private final List<SessionRun> runs = new ArrayList<>();
 
-    LayerSegment(
-            OrtEnvironment environment,
-            ModelSessions sessions,
-            RotaryTables rotary,
-            int from,
-            int to)
-            throws OrtException {
+    /**
+     * What lies between the sessions of one pass; segments run one after the other and share it.
+     *
+     * @param qkv [rows, query, key and value heads x head width]
+     * @param attended [rows, query heads x head width]
+     * @param even hidden states behind every other layer
+     * @param odd hidden states behind the layers between those
+     */
+    record Scratch(
+            Attention attention, TokenRows qkv, TokenRows attended, TokenRows even, TokenRows odd)
+            implements AutoCloseable {
+
+        static Scratch allocate(
+                OrtEnvironment environment, ModelConfig config, int rows, int threads) {
+            return new Scratch(
+                    new Attention(config, rows, threads),
+                    new TokenRows(environment, rows, config.qkvWidth()),
+                    new TokenRows(environment, rows, config.attendedWidth()),
+                    new TokenRows(environment, rows, config.hiddenSize()),
+                    new TokenRows(environment, rows, config.hiddenSize()));
+        }
+
+        @Override
+        public void close() {
+            attention.close();
+            qkv.close();
+            attended.close();
+            even.close();
+            odd.close();
+        }
+    }
+
+    LayerSegment(ModelSessions sessions, Scratch scratch, int from, int to) throws OrtException {
         this.from = from;
         this.to = to;
-        this.session = sessions.layers(from, to);
-        this.lengths =
-                ByteBuffer.allocateDirect(2 * Integer.BYTES)
-                        .order(ByteOrder.nativeOrder())
-                        .asIntBuffer();
-        this.lastPosition =
-                OnnxTensor.createTensor(environment, lengths.slice(0, 1), new long[] {1});
-        this.totalLength = OnnxTensor.createTensor(environment, lengths.slice(1, 1), new long[] {});
-        inputs.put(OnnxGraphs.LAST_POSITION, lastPosition);
-        inputs.put(OnnxGraphs.TOTAL_SEQUENCE_LENGTH, totalLength);
-        inputs.put(OnnxGraphs.COS, rotary.cos());
-        inputs.put(OnnxGraphs.SIN, rotary.sin());
+        this.scratch = scratch;
+        try {
+            runs.add(new SessionRun(sessions.attentionInput(from)));
+            for (int layer = from; layer < to - 1; layer++) {
+                runs.add(new SessionRun(sessions.betweenAttentions(layer)));
+            }
+            runs.add(new SessionRun(sessions.attentionOutput(to - 1)));
+        } catch (OrtException | RuntimeException | Error e) {
+            close();
+            throw e;
+        }
     }
 
     /** The first layer after this segment; hidden states that leave here could exit there. */
@@ -55,41 +73,37 @@ final class LayerSegment implements AutoCloseable {
     }
 
     /**
-     * Runs the layers over rows [row, row + count) and writes their keys and values at positions
-     * [position, position + count) of the cache.
+     * Runs the layers over all rows and writes their keys and values into the caches.
      *
      * @param hidden [rows, hidden] that enter the first layer
-     * @param target [rows, hidden] that leave the last
+     * @param target [rows, hidden] that leave the last; another buffer than {@code hidden}
      */
-    void forward(
-            KeyValueCache cache,
-            int position,
-            TokenRows hidden,
-            TokenRows target,
-            int row,
-            int count)
-            throws OrtException {
-        int total = position + count;
-        if (total > cache.capacity()) {
-            throw new IllegalArgumentException(
-                    total + " tokens in a cache for " + cache.capacity());
-        }
-        lengths.put(0, total - 1).put(1, total);
-        inputs.put(OnnxGraphs.HIDDEN, hidden.view(row, count));
-        outputs.put(OnnxGraphs.HIDDEN_OUT, target.view(row, count));
+    void forward(Spans spans, TokenRows hidden, TokenRows target) throws OrtException {
+        int rows = spans.rows();
+        runs.get(0).input(OnnxGraphs.HIDDEN, hidden.view(rows));
+        runs.get(0).output(OnnxGraphs.QKV, scratch.qkv.view(rows)).run();
+        TokenRows entering = hidden;
         for (int layer = from; layer < to; layer++) {
-            inputs.put(OnnxGraphs.pastKey(layer), cache.key(layer));
-            outputs.put(OnnxGraphs.presentKey(layer), cache.key(layer));
-            inputs.put(OnnxGraphs.pastValue(layer), cache.value(layer));
-            outputs.put(OnnxGraphs.presentValue(layer), cache.value(layer));
+            scratch.attention.attend(layer, spans, scratch.qkv, scratch.attended);
+            SessionRun run = runs.get(layer - from + 1);
+            run.input(OnnxGraphs.ATTENDED, scratch.attended.view(rows));
+            run.input(OnnxGraphs.HIDDEN, entering.view(rows));
+            boolean last = layer == to - 1;
+            TokenRows leaving =
+                    last ? target : entering == scratch.even ? scratch.odd : scratch.even;
+            run.output(OnnxGraphs.HIDDEN_OUT, leaving.view(rows));
+            if (!last) {
+                run.output(OnnxGraphs.QKV, scratch.qkv.view(rows));
+            }
+            run.run();
+            entering = leaving;
         }
-        session.run(inputs, Set.of(), outputs).close();
     }
 
     @Override
     public void close() throws OrtException {
-        session.close();
-        lastPosition.close();
-        totalLength.close();
+        for (SessionRun run : runs) {
+            run.close();
+        }
     }
 }

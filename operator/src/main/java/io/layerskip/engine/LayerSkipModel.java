@@ -2,18 +2,14 @@ package io.layerskip.engine;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
 import io.layerskip.model.Checkpoint;
-import io.layerskip.model.EmbeddingTable;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.ModelSessions;
-import io.layerskip.model.ModelSessions.RotaryTables;
 import io.layerskip.model.OnnxGraphs;
-import io.layerskip.model.TensorAllocator;
+import io.layerskip.model.WeightRows;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -25,39 +21,37 @@ import java.util.stream.Stream;
  *                                            head: draft                  head: verify
  * </pre>
  *
- * The hidden states at every cut stay in row buffers, so the remainder starts from what the draft
- * left behind. With several exits open, {@code forwardEarly} runs the segments below the chosen
- * one. Not thread-safe.
+ * Segments are counted from 0; {@code states(i)} enters segment i, so {@code
+ * states(segmentAfter(E))} are the hidden states at exit E and {@code states(segments())} those
+ * that leave the model. A pass takes rows of many sequences at once. Not thread-safe.
  */
 final class LayerSkipModel implements AutoCloseable {
 
     /** Most tokens in one pass. */
-    static final int MAX_ROWS = 128;
+    static final int MAX_ROWS = 256;
+
+    /** Most rows that the head takes at once: a large vocabulary's logits would fill the memory. */
+    static final int MAX_LOGIT_ROWS = 16;
 
     private final ModelConfig config;
-    private final EmbeddingTable embedding;
+    private final WeightRows embedding;
     private final List<AutoCloseable> resources = new ArrayList<>();
-    private final TensorAllocator allocator;
     private final List<LayerSegment> segments = new ArrayList<>();
-    private final OrtSession head;
-
-    /** states.get(i) enters segment i; the last one is what leaves the model. */
     private final List<TokenRows> states = new ArrayList<>();
-
+    private final SessionRun head;
+    private final TokenRows headInput;
     private final TokenRows logits;
 
     /**
-     * @param exitLayers cuts, each in 1..L-1
-     * @param threads that compute one pass
-     * @param maxLogitRows most rows that the head is asked for at once
-     * @throws IllegalArgumentException if an exit layer is out of range
+     * @throws IllegalArgumentException if an exit layer is not in 1..L-1
+     * @throws IOException if quantized weights cannot be made or written
      */
-    LayerSkipModel(Checkpoint checkpoint, List<Integer> exitLayers, int threads, int maxLogitRows)
-            throws OrtException {
+    LayerSkipModel(Checkpoint checkpoint, EngineSettings settings)
+            throws OrtException, IOException {
         this.config = checkpoint.config();
         this.embedding = checkpoint.embedding();
         int last = config.numHiddenLayers();
-        for (int exit : exitLayers) {
+        for (int exit : settings.exitLayers()) {
             if (exit < 1 || exit >= last) {
                 throw new IllegalArgumentException(
                         "exit layer is %d; allowed: 1 to %d, as the model in %s has %d layers"
@@ -65,24 +59,31 @@ final class LayerSkipModel implements AutoCloseable {
             }
         }
         OrtEnvironment environment = OrtEnvironment.getEnvironment();
-        ModelSessions sessions = new ModelSessions(environment, checkpoint, threads);
-        try {
-            allocator = opened(sessions.allocator());
-            RotaryTables rotary = opened(sessions.rotaryTables(config.maxPositionEmbeddings()));
+        int threads = settings.threads();
+        try (ModelSessions sessions =
+                ModelSessions.open(
+                        environment,
+                        checkpoint,
+                        settings.precision(),
+                        settings.cacheFolder(),
+                        threads)) {
+            LayerSegment.Scratch scratch =
+                    opened(LayerSegment.Scratch.allocate(environment, config, MAX_ROWS, threads));
             states.add(opened(new TokenRows(environment, MAX_ROWS, config.hiddenSize())));
             int from = 0;
             for (int to :
-                    Stream.concat(exitLayers.stream(), Stream.of(last))
+                    Stream.concat(settings.exitLayers().stream(), Stream.of(last))
                             .distinct()
                             .sorted()
                             .toList()) {
-                segments.add(opened(new LayerSegment(environment, sessions, rotary, from, to)));
+                segments.add(opened(new LayerSegment(sessions, scratch, from, to)));
                 states.add(opened(new TokenRows(environment, MAX_ROWS, config.hiddenSize())));
                 from = to;
             }
-            head = opened(sessions.head());
-            logits = opened(new TokenRows(environment, maxLogitRows, config.vocabSize()));
-        } catch (OrtException | RuntimeException | Error e) {
+            head = opened(new SessionRun(sessions.head()));
+            headInput = opened(new TokenRows(environment, MAX_LOGIT_ROWS, config.hiddenSize()));
+            logits = opened(new TokenRows(environment, MAX_LOGIT_ROWS, config.vocabSize()));
+        } catch (OrtException | IOException | RuntimeException | Error e) {
             try {
                 close();
             } catch (EngineFailedException suppressed) {
@@ -96,57 +97,40 @@ final class LayerSkipModel implements AutoCloseable {
         return config;
     }
 
-    /** An empty cache. */
-    KeyValueCache newCache() {
-        return new KeyValueCache(allocator, config);
+    int segments() {
+        return segments.size();
     }
 
-    /** Puts a token's embedding into a row. */
+    /** Hidden states [rows, hidden] that enter a segment, or leave the model. */
+    TokenRows states(int segment) {
+        return states.get(segment);
+    }
+
+    /** Puts a token's embedding into a row of what enters the first layer. */
     void embed(int token, int row) {
         TokenRows embedded = states.get(0);
-        embedding.lookup(token, embedded.values(), row * embedded.width());
+        embedding.read(token, embedded.values(), row * embedded.width());
     }
 
-    /** Layers [0, exit) over embedded rows [row, row + count), from a position on. */
-    void forwardEarly(int exit, KeyValueCache cache, int position, int row, int count)
-            throws OrtException {
-        forward(0, segmentAfter(exit), cache, position, row, count);
+    /** One segment over all rows of the spans, which stand in {@link #states}, in their order. */
+    void forward(int segment, Spans spans) throws OrtException {
+        segments.get(segment).forward(spans, states.get(segment), states.get(segment + 1));
     }
 
-    /** Layers [exit, L) over the rows [row, row + count) that {@link #forwardEarly} left behind. */
-    void forwardRemainder(int exit, KeyValueCache cache, int position, int row, int count)
-            throws OrtException {
-        forward(segmentAfter(exit), segments.size(), cache, position, row, count);
+    /** Where hidden states [rows, hidden] for {@link #logits} are put. */
+    TokenRows headInput() {
+        return headInput;
     }
 
-    /** The draft's logits: the head on one row at the exit, as row 0 of what is returned. */
-    TokenRows earlyLogits(int exit, int row) throws OrtException {
-        return head(states.get(segmentAfter(exit)), row, 1);
-    }
-
-    /** The model's logits: the head on rows [row, row + count), as rows 0 to count - 1. */
-    TokenRows finalLogits(int row, int count) throws OrtException {
-        return head(states.get(segments.size()), row, count);
-    }
-
-    private void forward(int first, int end, KeyValueCache cache, int position, int row, int count)
-            throws OrtException {
-        for (int i = first; i < end; i++) {
-            segments.get(i).forward(cache, position, states.get(i), states.get(i + 1), row, count);
-        }
-    }
-
-    private TokenRows head(TokenRows hidden, int row, int count) throws OrtException {
-        head.run(
-                        Map.of(OnnxGraphs.HIDDEN, hidden.view(row, count)),
-                        Set.of(),
-                        Map.of(OnnxGraphs.LOGITS, logits.view(0, count)))
-                .close();
+    /** The head on rows [0, count) of {@link #headInput}; the next call overwrites the result. */
+    TokenRows logits(int count) throws OrtException {
+        head.input(OnnxGraphs.HIDDEN, headInput.view(count));
+        head.output(OnnxGraphs.LOGITS, logits.view(count)).run();
         return logits;
     }
 
-    /** Index of the segment that starts at a layer. */
-    private int segmentAfter(int exit) {
+    /** Index of the segment that starts at an exit. */
+    int segmentAfter(int exit) {
         for (int i = 0; i < segments.size(); i++) {
             if (segments.get(i).to() == exit) {
                 return i + 1;

@@ -1,164 +1,264 @@
 package io.layerskip.engine;
 
 import ai.onnxruntime.OrtException;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
- * Self-speculative decoding: the first layers draft, the remaining ones verify.
+ * Self-speculative decoding of many sequences together: the first layers draft, the remaining ones
+ * verify.
  *
  * <p>LayerSkip (Elhoushi et al., 2024), section 4.3, with the cache and the exit's hidden states
- * shared between the two. Greedy decoding accepts a draft that the full model would have written;
- * sampling accepts by the rule of speculative sampling (Leviathan et al., 2023, algorithm 1), which
- * keeps the full model's distribution. Plain decoding is a round without a draft. Not thread-safe.
+ * shared between the two. Draft and model choose by the same rule with the same random numbers, and
+ * a draft is accepted if it is what the model chose. So the text is the model's own, whatever was
+ * drafted: greedy or sampled, alone or in company. Plain decoding is a round without a draft.
+ *
+ * <p>Every pass takes rows of all sequences at once; prompts are taken in parts beside those that
+ * decode. Not thread-safe.
  */
 final class SelfSpeculation {
 
-    /** Told of each token as it is written. */
-    @FunctionalInterface
-    interface TokenListener {
-
-        /**
-         * @param drafted whether the token was an accepted draft
-         * @return whether the sequence goes on
-         */
-        boolean wrote(boolean drafted);
-    }
-
     private final LayerSkipModel model;
-    private final int[] drafts;
-    private final TokenDistribution[] draftDistributions;
-    private final TokenDistribution target;
+    private final DraftPolicy policy;
+    private final TokenDistribution distribution;
+    private final Spans spans = new Spans();
+    private final List<List<Sequence>> byExit = new ArrayList<>();
+    private final List<Sequence> drafting = new ArrayList<>();
 
-    /**
-     * @param maxDraft most tokens drafted in a round
-     */
-    SelfSpeculation(LayerSkipModel model, int maxDraft) {
+    /** Hidden states at the exits, in the order in which they were computed. */
+    private final float[] exitStates;
+
+    private int kept;
+    private final Sequence[] asking = new Sequence[LayerSkipModel.MAX_LOGIT_ROWS];
+    private final int[] askingRows = new int[LayerSkipModel.MAX_LOGIT_ROWS];
+    private int asked;
+
+    SelfSpeculation(LayerSkipModel model, DraftPolicy policy) {
         this.model = model;
-        this.drafts = new int[maxDraft];
-        this.draftDistributions = new TokenDistribution[maxDraft];
-        this.target = new TokenDistribution(model.config().vocabSize());
-    }
-
-    /**
-     * Takes the next part of the prompt through the whole model, and after its last token writes
-     * the first one.
-     */
-    void prefill(Sequence sequence, TokenListener listener) throws OrtException {
-        int position = sequence.cached();
-        int count = Math.min(sequence.promptLength() - position, LayerSkipModel.MAX_ROWS);
-        sequence.cache().reserve(position + count);
-        for (int row = 0; row < count; row++) {
-            model.embed(sequence.tokens()[position + row], row);
-        }
-        int exit = sequence.exitLayer();
-        model.forwardEarly(exit, sequence.cache(), position, 0, count);
-        model.forwardRemainder(exit, sequence.cache(), position, 0, count);
-        sequence.cachedUpTo(position + count);
-        if (sequence.prefilled()) {
-            TokenRows logits = model.finalLogits(count - 1, 1);
-            sequence.append(choose(sequence, logits, 0));
-            listener.wrote(false);
+        this.policy = policy;
+        this.distribution = new TokenDistribution(model.config().vocabSize());
+        this.exitStates = new float[LayerSkipModel.MAX_ROWS * model.config().hiddenSize()];
+        for (int i = 0; i <= model.segments(); i++) {
+            byExit.add(new ArrayList<>());
         }
     }
 
     /**
-     * One round: draft, verify, accept. Writes the accepted drafts and one token of the model's.
-     */
-    void round(Sequence sequence, TokenListener listener) throws OrtException {
-        int position = sequence.cached();
-        sequence.cache().reserve(position + sequence.draftLength() + 1);
-        int drafted = draft(sequence, position);
-        // A drafted end is followed by nothing, so its own row was left out.
-        int rows = drafted > 0 && sequence.ends(drafts[drafted - 1]) ? drafted : drafted + 1;
-        model.forwardRemainder(sequence.exitLayer(), sequence.cache(), position, 0, rows);
-        TokenRows logits = model.finalLogits(0, rows);
-        int accepted = accept(sequence, logits, drafted, rows, listener);
-        sequence.countRound(drafted, accepted);
-        sequence.cachedUpTo(sequence.length() - 1);
-    }
-
-    /**
-     * Drafts with the early layers, a token at a time; leaves the exit's hidden states of the last
-     * written token and of the drafts in rows 0, 1, ...
+     * One round: every sequence, which has started a round or a part of its prompt and has room in
+     * its cache, drafts and is verified. What comes of it is taken with {@link Sequence#accept}.
      *
-     * @return how many tokens were drafted
+     * @param batch rows of all of them, drafts included, are at most {@link
+     *     LayerSkipModel#MAX_ROWS}
      */
-    private int draft(Sequence sequence, int position) throws OrtException {
-        int token = sequence.lastToken();
-        for (int row = 0; ; row++) {
-            model.embed(token, row);
-            model.forwardEarly(sequence.exitLayer(), sequence.cache(), position + row, row, 1);
-            if (row == sequence.draftLength()) {
-                return row;
+    void round(List<Sequence> batch) throws OrtException {
+        byExit.forEach(List::clear);
+        for (Sequence sequence : batch) {
+            byExit.get(model.segmentAfter(sequence.exitLayer())).add(sequence);
+        }
+        kept = 0;
+        int rows = 0;
+        for (Sequence sequence : batch) {
+            rows += sequence.rows();
+        }
+        for (int exit = 1; exit < byExit.size(); exit++) {
+            if (!byExit.get(exit).isEmpty()) {
+                rows = draft(byExit.get(exit), exit, batch.size(), rows);
             }
-            TokenRows logits = model.earlyLogits(sequence.exitLayer(), row);
-            token = chooseDraft(sequence, logits, row);
-            drafts[row] = token;
-            if (sequence.ends(token)) {
-                return row + 1;
-            }
         }
-    }
-
-    private int chooseDraft(Sequence sequence, TokenRows logits, int row) {
-        if (sequence.sampling().greedy()) {
-            return TokenDistribution.argmax(logits, 0);
-        }
-        if (draftDistributions[row] == null) {
-            draftDistributions[row] = new TokenDistribution(logits.width());
-        }
-        draftDistributions[row].set(logits, 0, sequence.sampling());
-        return draftDistributions[row].sample(sequence.random().nextDouble());
+        verify();
     }
 
     /**
-     * Writes drafts as long as the model agrees, then one token of the model's own where it does
-     * not or where the draft ends.
+     * Drafts with the early layers, a token of every sequence at a time. The exit's hidden states
+     * of the last written tokens, the drafts and the parts of prompts are kept.
      *
-     * @param logits rows [0, rows): the model's, for what follows each row's token
-     * @return how many drafts were written
+     * @param rows that the remainder would take without drafts
+     * @return rows that it has to take
      */
-    private int accept(
-            Sequence sequence, TokenRows logits, int drafted, int rows, TokenListener listener) {
-        for (int row = 0; row < rows; row++) {
-            boolean accepted;
-            if (row == drafted) {
-                sequence.append(choose(sequence, logits, row));
-                accepted = false;
-            } else {
-                accepted = verify(sequence, logits, row);
+    private int draft(List<Sequence> sequences, int exit, int batchSize, int rows)
+            throws OrtException {
+        int planned = rows;
+        spans.clear();
+        drafting.clear();
+        for (Sequence sequence : sequences) {
+            for (int row = 0; row < sequence.rows(); row++) {
+                model.embed(sequence.tokens()[sequence.cached() + row], spans.rows() + row);
             }
-            if (!listener.wrote(accepted) || !accepted) {
-                return accepted ? row + 1 : row;
+            spans.add(sequence.cache(), sequence.cached(), sequence.rows());
+            if (sequence.mayDraft()) {
+                drafting.add(sequence);
             }
         }
-        return rows;
+        forwardEarly(exit);
+        int row = 0;
+        for (Sequence sequence : sequences) {
+            for (int i = 0; i < sequence.rows(); i++) {
+                sequence.exitRow(i, keep(exit, row++));
+            }
+        }
+        while (!drafting.isEmpty()) {
+            int going = policy.keep(drafting, exit, batchSize, planned);
+            drafting.subList(going, drafting.size()).clear();
+            propose(exit, batchSize, planned);
+            drafting.removeIf(sequence -> !sequence.awaitsRow());
+            forwardDrafts(exit);
+            planned += drafting.size();
+            drafting.removeIf(sequence -> !sequence.mayDraft());
+        }
+        return planned;
     }
 
-    /** Writes draft {@code row} if the model accepts it, otherwise the token that replaces it. */
-    private boolean verify(Sequence sequence, TokenRows logits, int row) {
-        int draft = drafts[row];
-        if (sequence.sampling().greedy()) {
-            int token = TokenDistribution.argmax(logits, row);
-            sequence.append(token);
-            return token == draft;
+    /** Asks the head at the exit what follows the last row of each. */
+    private void propose(int exit, int batchSize, int planned) throws OrtException {
+        for (int from = 0; from < drafting.size(); from += LayerSkipModel.MAX_LOGIT_ROWS) {
+            int count = Math.min(drafting.size() - from, LayerSkipModel.MAX_LOGIT_ROWS);
+            for (int i = 0; i < count; i++) {
+                Sequence sequence = drafting.get(from + i);
+                int state = sequence.exitRow(sequence.rows() - 1);
+                model.headInput().write(i, exitStates, state * model.headInput().width());
+            }
+            TokenRows logits = logits(count);
+            for (int i = 0; i < count; i++) {
+                Sequence sequence = drafting.get(from + i);
+                try {
+                    propose(sequence, logits, i, exit, batchSize, planned + from + i);
+                } catch (ArithmeticException e) {
+                    sequence.fail(e);
+                }
+            }
         }
-        target.set(logits, row, sequence.sampling());
-        double p = target.probability(draft);
-        double q = draftDistributions[row].probability(draft);
-        if (sequence.random().nextDouble() * q < p) {
-            sequence.append(draft);
-            return true;
-        }
-        target.subtract(draftDistributions[row]);
-        sequence.append(target.sample(sequence.random().nextDouble()));
-        return false;
     }
 
-    private int choose(Sequence sequence, TokenRows logits, int row) {
+    private void propose(
+            Sequence sequence, TokenRows logits, int row, int exit, int batchSize, int planned) {
+        int token = choose(sequence, logits, row, sequence.length() + sequence.draftCount());
+        double confidence =
+                sequence.sampling().greedy()
+                        ? TokenDistribution.confidence(logits, row)
+                        : distribution.confidence();
+        if (confidence < sequence.confidenceThreshold()) {
+            return;
+        }
+        double probability = policy.acceptance(sequence, confidence);
+        double survival = sequence.survival() * probability;
+        if (sequence.ends(token)
+                || policy.worthARow(survival, exit, drafting.size(), batchSize, planned)) {
+            sequence.addDraft(token, confidence, probability);
+        }
+    }
+
+    /** Takes the tokens just drafted through the early layers. */
+    private void forwardDrafts(int exit) throws OrtException {
+        if (drafting.isEmpty()) {
+            return;
+        }
+        spans.clear();
+        for (Sequence sequence : drafting) {
+            model.embed(sequence.lastDraft(), spans.rows());
+            spans.add(sequence.cache(), sequence.cached() + sequence.rows(), 1);
+        }
+        forwardEarly(exit);
+        for (int row = 0; row < drafting.size(); row++) {
+            drafting.get(row).addRow(keep(exit, row));
+        }
+    }
+
+    private void forwardEarly(int exit) throws OrtException {
+        for (int segment = 0; segment < exit; segment++) {
+            forward(segment);
+        }
+    }
+
+    /** One segment over the spans, timed. */
+    private void forward(int segment) throws OrtException {
+        long start = System.nanoTime();
+        model.forward(segment, spans);
+        policy.spend(segment, spans.rows(), System.nanoTime() - start);
+    }
+
+    /** The head over the first rows of its input, timed. */
+    private TokenRows logits(int count) throws OrtException {
+        long start = System.nanoTime();
+        TokenRows logits = model.logits(count);
+        policy.spendHead(count, System.nanoTime() - start);
+        return logits;
+    }
+
+    /** Keeps an exit's hidden state; returns where. */
+    private int keep(int exit, int row) {
+        TokenRows states = model.states(exit);
+        states.read(row, exitStates, kept * states.width());
+        return kept++;
+    }
+
+    /**
+     * Takes all that the drafts left behind through the remaining layers, each sequence from its
+     * own exit on, and chooses what the model writes behind every row.
+     */
+    private void verify() throws OrtException {
+        spans.clear();
+        for (int segment = 1; segment < model.segments(); segment++) {
+            TokenRows states = model.states(segment);
+            int row = spans.rows();
+            for (Sequence sequence : byExit.get(segment)) {
+                for (int i = 0; i < sequence.rows(); i++) {
+                    states.write(row++, exitStates, sequence.exitRow(i) * states.width());
+                }
+                spans.add(sequence.cache(), sequence.cached(), sequence.rows());
+            }
+            if (spans.rows() > 0) {
+                forward(segment);
+            }
+        }
+        int row = 0;
+        for (List<Sequence> sequences : byExit) {
+            for (Sequence sequence : sequences) {
+                int rows = sequence.rows();
+                // Of a prompt, only the end is followed by something to write.
+                int first = sequence.endsPrefill() ? rows - 1 : sequence.isPrefilling() ? rows : 0;
+                for (int i = first; i < rows; i++) {
+                    ask(sequence, i - first, row + i);
+                }
+                row += rows;
+            }
+        }
+        answer();
+    }
+
+    /** Has the head say what follows a row of the final states, together with others. */
+    private void ask(Sequence sequence, int choice, int row) throws OrtException {
+        model.headInput().write(asked, model.states(model.segments()), row);
+        asking[asked] = sequence;
+        askingRows[asked++] = choice;
+        if (asked == asking.length) {
+            answer();
+        }
+    }
+
+    private void answer() throws OrtException {
+        if (asked == 0) {
+            return;
+        }
+        TokenRows logits = logits(asked);
+        for (int i = 0; i < asked; i++) {
+            Sequence sequence = asking[i];
+            try {
+                int position = sequence.length() + askingRows[i];
+                sequence.choose(askingRows[i], choose(sequence, logits, i, position));
+            } catch (ArithmeticException e) {
+                sequence.fail(e);
+            }
+            asking[i] = null;
+        }
+        asked = 0;
+    }
+
+    /** What follows, by the logits of a row: the same rule for draft and model. */
+    private int choose(Sequence sequence, TokenRows logits, int row, int position) {
         if (sequence.sampling().greedy()) {
             return TokenDistribution.argmax(logits, row);
         }
-        target.set(logits, row, sequence.sampling());
-        return target.sample(sequence.random().nextDouble());
+        distribution.set(logits, row, sequence.sampling());
+        return distribution.sample(sequence.seed(), position);
     }
 }

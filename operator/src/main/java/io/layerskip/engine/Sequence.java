@@ -1,55 +1,90 @@
 package io.layerskip.engine;
 
 import java.util.Arrays;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
- * The tokens of one request while it is generated, and how to go on.
+ * The tokens of one request while it is generated, how to go on, and its part of a round.
  *
- * <p>All tokens but the last have gone through the model and stand in the cache; the last one
- * enters the next round.
+ * <p>All tokens but the last have gone through the model and stand in the cache, once the sequence
+ * is prefilled; the last one enters the next round. A sequence that gave its cache up is prefilled
+ * again, what it has written included.
  */
 final class Sequence implements AutoCloseable {
 
+    /** Told of each token as it is written. */
+    @FunctionalInterface
+    interface TokenListener {
+
+        /**
+         * @param drafted whether the token was an accepted draft
+         * @return whether the sequence goes on
+         */
+        boolean wrote(boolean drafted);
+    }
+
+    /** Drafts that "fares like the others" counts for. */
+    private static final double PRIOR = 8;
+
     private final int[] tokens;
     private final int promptLength;
-    private final int exitLayer;
-    private final int numAssistantTokens;
+    private final Drafting drafting;
     private final Set<Integer> endTokens;
     private final Sampling sampling;
-    private final SplitMix64 random;
+    private final long seed;
     private final KeyValueCache cache;
 
     private int length;
     private int cached;
+    private int cachedPromptTokens;
     private int drafted;
     private int accepted;
     private int rounds;
+    private double expected;
+    private double came;
+
+    private final int[] drafts = new int[GenerationParameters.MAX_ASSISTANT_TOKENS];
+    private final double[] confidences = new double[GenerationParameters.MAX_ASSISTANT_TOKENS];
+    private final double[] acceptances = new double[GenerationParameters.MAX_ASSISTANT_TOKENS];
+    private final int[] exitRows = new int[LayerSkipModel.MAX_ROWS];
+    private final int[] choices = new int[GenerationParameters.MAX_ASSISTANT_TOKENS + 1];
+    private int limit;
+    private int draftCount;
+    private int rows;
+    private int chunk;
+    private double survival;
+    private RuntimeException failure;
+
+    /**
+     * How a request wants to draft.
+     *
+     * @param exitLayer an open exit
+     * @param numAssistantTokens drafts a round, 0 for plain decoding; empty to find out
+     * @param confidenceThreshold the draft ends where the exit is less sure of its token
+     */
+    record Drafting(int exitLayer, OptionalInt numAssistantTokens, double confidenceThreshold) {}
 
     /**
      * @param prompt token ids, at least one
      * @param maxTokens most tokens to write, at least 1; with the prompt's no more than the context
-     * @param exitLayer an open exit
-     * @param numAssistantTokens drafts a round; 0 for plain decoding
      * @param endTokens tokens that end the sequence
      * @param cache empty; closed with the sequence
      */
     Sequence(
             int[] prompt,
             int maxTokens,
-            int exitLayer,
-            int numAssistantTokens,
+            Drafting drafting,
             Set<Integer> endTokens,
             Sampling sampling,
             long seed,
             KeyValueCache cache) {
         this.tokens = Arrays.copyOf(prompt, prompt.length + maxTokens);
         this.promptLength = prompt.length;
-        this.exitLayer = exitLayer;
-        this.numAssistantTokens = numAssistantTokens;
+        this.drafting = drafting;
         this.endTokens = Set.copyOf(endTokens);
         this.sampling = sampling;
-        this.random = new SplitMix64(seed);
+        this.seed = seed;
         this.cache = cache;
         this.length = prompt.length;
     }
@@ -81,25 +116,30 @@ final class Sequence implements AutoCloseable {
         return cached;
     }
 
+    /** Whether nothing but the last token, if it was written, has yet to go through the model. */
     boolean prefilled() {
-        return cached >= promptLength;
+        return completionLength() > 0 && cached == length - 1;
     }
 
     int exitLayer() {
-        return exitLayer;
+        return drafting.exitLayer();
     }
 
-    /** How many tokens the next round drafts: the full model adds one of its own. */
-    int draftLength() {
-        return Math.min(numAssistantTokens, remaining() - 1);
+    boolean draftsAutomatically() {
+        return drafting.numAssistantTokens().isEmpty();
+    }
+
+    double confidenceThreshold() {
+        return drafting.confidenceThreshold();
     }
 
     Sampling sampling() {
         return sampling;
     }
 
-    SplitMix64 random() {
-        return random;
+    /** Every position draws with the seed and its own number, so a draw has no history. */
+    long seed() {
+        return seed;
     }
 
     KeyValueCache cache() {
@@ -119,19 +159,181 @@ final class Sequence implements AutoCloseable {
         return tokens[length - 1];
     }
 
-    void append(int token) {
-        tokens[length++] = token;
+    /** Notes that so many tokens were found in the cache, computed for another sequence. */
+    void foundInCache(int count) {
+        cached = count;
+        cachedPromptTokens = Math.min(count, promptLength);
     }
 
-    /** Notes that the tokens before {@code position} stand in the cache. */
-    void cachedUpTo(int position) {
-        cached = position;
+    int cachedPromptTokens() {
+        return cachedPromptTokens;
     }
 
-    void countRound(int draftedTokens, int acceptedTokens) {
+    /** Gives the cache up; what it held has to be computed again. */
+    void preempt() {
+        cache.close();
+        cached = 0;
+    }
+
+    /**
+     * Starts a round in which at most so many tokens are drafted: the model adds one of its own, so
+     * there is no use for more than may still be written, less one.
+     */
+    void startRound(int mostDrafts) {
+        int wanted =
+                drafting.numAssistantTokens().orElse(GenerationParameters.MAX_ASSISTANT_TOKENS);
+        limit = Math.max(0, Math.min(Math.min(wanted, remaining() - 1), mostDrafts));
+        draftCount = 0;
+        rows = 1;
+        chunk = 0;
+        survival = draftsAutomatically() ? 1 : Double.POSITIVE_INFINITY;
+        failure = null;
+    }
+
+    /** Starts a part of the prompt, of at most so many tokens. */
+    void startChunk(int mostTokens) {
+        startRound(0);
+        chunk = Math.min(length - cached, mostTokens);
+        rows = chunk;
+    }
+
+    /** Takes no part in the round that starts. */
+    void leaveRound() {
+        rows = 0;
+    }
+
+    boolean inRound() {
+        return rows > 0;
+    }
+
+    /** Whether this round takes a part of the prompt. */
+    boolean isPrefilling() {
+        return chunk > 0;
+    }
+
+    /** Whether the part of the prompt is the last, so that a token follows it. */
+    boolean endsPrefill() {
+        return chunk > 0 && cached + chunk == length;
+    }
+
+    /** Most positions that the cache needs in this round. */
+    int positionsNeeded() {
+        return cached + (chunk > 0 ? chunk : limit + 1);
+    }
+
+    /** Whether the round's draft may grow. */
+    boolean mayDraft() {
+        return failure == null && draftCount < limit && rows == draftCount + 1;
+    }
+
+    /**
+     * Adds a draft.
+     *
+     * @param probability that the model accepts it, if it does all before it
+     */
+    void addDraft(int token, double confidence, double probability) {
+        drafts[draftCount] = token;
+        confidences[draftCount] = confidence;
+        acceptances[draftCount] = probability;
+        draftCount++;
+        survival *= probability;
+    }
+
+    /**
+     * Whether the last draft has yet to take its row; an end is followed by nothing, so has none.
+     */
+    boolean awaitsRow() {
+        return rows == draftCount && !ends(lastDraft());
+    }
+
+    /** Adds the last draft's row. */
+    void addRow(int kept) {
+        exitRows[rows++] = kept;
+    }
+
+    int draftCount() {
+        return draftCount;
+    }
+
+    int lastDraft() {
+        return drafts[draftCount - 1];
+    }
+
+    /** Probability that all of this round's drafts are accepted; infinite for a fixed length. */
+    double survival() {
+        return survival;
+    }
+
+    /** Rows that the remainder takes of this sequence. */
+    int rows() {
+        return rows;
+    }
+
+    /** Where the exit's hidden state of a row is kept until the remainder takes it. */
+    int exitRow(int row) {
+        return exitRows[row];
+    }
+
+    void exitRow(int row, int kept) {
+        exitRows[row] = kept;
+    }
+
+    /** Notes what the model writes behind a row. */
+    void choose(int row, int token) {
+        choices[row] = token;
+    }
+
+    /** Notes that this round went wrong for this sequence alone. */
+    void fail(RuntimeException reason) {
+        failure = reason;
+    }
+
+    /** How much better, or worse, the drafts of this sequence fare than their confidence says. */
+    double luck() {
+        return (came + PRIOR) / (expected + PRIOR);
+    }
+
+    /**
+     * Ends a round: writes drafts as long as they are what the model writes, then one token of the
+     * model's own.
+     *
+     * @return how many tokens were written
+     * @throws RuntimeException what {@link #fail} was told, or the listener threw
+     */
+    int accept(DraftPolicy policy, TokenListener listener) {
+        if (failure != null) {
+            throw failure;
+        }
+        if (chunk > 0) {
+            boolean last = endsPrefill();
+            cached += chunk;
+            if (last) {
+                write(choices[0]);
+                listener.wrote(false);
+            }
+            return last ? 1 : 0;
+        }
+        int before = length;
         rounds++;
-        drafted += draftedTokens;
-        accepted += acceptedTokens;
+        drafted += draftCount;
+        boolean goesOn = true;
+        for (int row = 0; row < rows && goesOn; row++) {
+            write(choices[row]);
+            boolean isDraft = row < draftCount && choices[row] == drafts[row];
+            if (row < draftCount) {
+                policy.observe(confidences[row], isDraft);
+                expected += acceptances[row];
+                came += isDraft ? 1 : 0;
+            }
+            accepted += isDraft ? 1 : 0;
+            goesOn = listener.wrote(isDraft) && isDraft;
+        }
+        cached = length - 1;
+        return length - before;
+    }
+
+    private void write(int token) {
+        tokens[length++] = token;
     }
 
     int drafted() {

@@ -1,25 +1,26 @@
 package io.layerskip.engine;
 
 /**
- * SplitMix64 (Steele, Lea and Flood, 2014): a random sequence whose whole state is one number, so
- * that a request's draws depend on its seed alone.
+ * Random numbers without a state: the i-th number of a stream is a function of both. The function
+ * is SplitMix64's (Steele, Lea and Flood, 2014).
  */
 final class SplitMix64 {
 
     private static final long GOLDEN_GAMMA = 0x9e3779b97f4a7c15L;
 
-    private long state;
+    private SplitMix64() {}
 
-    SplitMix64(long seed) {
-        this.state = seed;
+    /** Spreads the bits of a number over all 64. */
+    static long mix(long number) {
+        long mixed = number + GOLDEN_GAMMA;
+        mixed = (mixed ^ (mixed >>> 30)) * 0xbf58476d1ce4e5b9L;
+        mixed = (mixed ^ (mixed >>> 27)) * 0x94d049bb133111ebL;
+        return mixed ^ (mixed >>> 31);
     }
 
-    /** Uniform in [0, 1). */
-    double nextDouble() {
-        state += GOLDEN_GAMMA;
-        long mixed = (state ^ (state >>> 30)) * 0xbf58476d1ce4e5b9L;
-        mixed = (mixed ^ (mixed >>> 27)) * 0x94d049bb133111ebL;
-        mixed ^= mixed >>> 31;
-        return (mixed >>> 11) * 0x1p-53;
+    /** The {@code index}-th number of a stream, uniform in (0, 1). */
+    static double uniform(long stream, int index) {
+        long mixed = mix(stream + index * GOLDEN_GAMMA);
+        return ((mixed >>> 11) + 0.5) * 0x1p-53;
     }
 }

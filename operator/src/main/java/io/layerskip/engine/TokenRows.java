@@ -9,26 +9,24 @@ import java.nio.FloatBuffer;
 
 /**
  * A buffer of rows, one a token, that sessions read and write in place: hidden states [rows,
- * hidden] or logits [rows, vocab].
+ * hidden], logits [rows, vocab] and what lies between.
  */
 final class TokenRows implements AutoCloseable {
 
     private final OrtEnvironment environment;
-    private final int rows;
     private final int width;
     private final FloatBuffer values;
     private final OnnxTensor[] views;
 
     TokenRows(OrtEnvironment environment, int rows, int width) {
         this.environment = environment;
-        this.rows = rows;
         this.width = width;
         this.values =
                 ByteBuffer.allocateDirect(
                                 Math.multiplyExact(Float.BYTES, Math.multiplyExact(rows, width)))
                         .order(ByteOrder.nativeOrder())
                         .asFloatBuffer();
-        this.views = new OnnxTensor[rows * (rows + 1)];
+        this.views = new OnnxTensor[rows + 1];
     }
 
     /** All rows one after the other; row r starts at r x width. */
@@ -40,17 +38,31 @@ final class TokenRows implements AutoCloseable {
         return width;
     }
 
-    /** Rows [from, from + count) as a tensor [1, count, width] over this buffer's memory. */
-    OnnxTensor view(int from, int count) throws OrtException {
-        int index = from * (rows + 1) + count;
-        OnnxTensor view = views[index];
+    /** Copies a row out. */
+    void read(int row, float[] target, int at) {
+        values.get(row * width, target, at, width);
+    }
+
+    /** Copies a row in. */
+    void write(int row, float[] source, int at) {
+        values.put(row * width, source, at, width);
+    }
+
+    /** Copies a row of another buffer of the same width in. */
+    void write(int row, TokenRows source, int sourceRow) {
+        values.put(row * width, source.values, sourceRow * width, width);
+    }
+
+    /** Rows [0, count) as a tensor [1, count, width] over this buffer's memory. */
+    OnnxTensor view(int count) throws OrtException {
+        OnnxTensor view = views[count];
         if (view == null) {
             view =
                     OnnxTensor.createTensor(
                             environment,
-                            values.slice(from * width, count * width),
+                            values.slice(0, count * width),
                             new long[] {1, count, width});
-            views[index] = view;
+            views[count] = view;
         }
         return view;
     }

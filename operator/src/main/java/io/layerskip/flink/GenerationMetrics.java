@@ -25,6 +25,7 @@ final class GenerationMetrics {
 
     private final Counter prompts;
     private final Counter tokens;
+    private final Counter cachedPromptTokens;
     private final Counter draftedTokens;
     private final Counter acceptedTokens;
     private final Counter failures;
@@ -38,6 +39,7 @@ final class GenerationMetrics {
         MetricGroup group = operator.addGroup(GROUP);
         prompts = group.counter("prompts", new ThreadSafeSimpleCounter());
         tokens = group.counter("tokens", new ThreadSafeSimpleCounter());
+        cachedPromptTokens = group.counter("cachedPromptTokens", new ThreadSafeSimpleCounter());
         draftedTokens = group.counter("draftedTokens", new ThreadSafeSimpleCounter());
         acceptedTokens = group.counter("acceptedTokens", new ThreadSafeSimpleCounter());
         failures = group.counter("failures", new ThreadSafeSimpleCounter());
@@ -56,6 +58,7 @@ final class GenerationMetrics {
     void countResult(GenerationResult result) {
         GenerationStatistics statistics = result.statistics();
         tokens.inc(statistics.completionTokens());
+        cachedPromptTokens.inc(statistics.cachedPromptTokens());
         draftedTokens.inc(statistics.draftedTokens());
         acceptedTokens.inc(statistics.acceptedTokens());
         if (result.failure().isPresent()) {

@@ -5,20 +5,22 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.model.ModelLocation;
+import io.layerskip.model.Precision;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 
@@ -40,15 +42,22 @@ public final class LayerSkipConfiguration implements Serializable {
     /** Stands for "not set" where every allowed value is positive; OptionalInt cannot travel. */
     private static final int UNSET = 0;
 
+    private static final String NO_FOLDER = "";
+
     private final String modelPath;
     private final ArrayList<Integer> exitLayers;
-    private final int numAssistantTokens;
+    private final String numAssistantTokens;
+    private final double assistantConfidenceThreshold;
     private final int maxTokens;
     private final double temperature;
     private final int topK;
     private final double topP;
+    private final Precision precision;
+    private final String cacheFolder;
     private final int threads;
     private final int maxBatchSize;
+    private final long kvCacheBytes;
+    private final boolean prefixCaching;
     private final int capacity;
     private final Duration requestTimeout;
     private final AsyncDataStream.OutputMode outputOrder;
@@ -68,9 +77,15 @@ public final class LayerSkipConfiguration implements Serializable {
         numAssistantTokens =
                 reader.read(
                         LayerSkipOptions.NUM_ASSISTANT_TOKENS,
-                        tokens ->
-                                tokens >= 0 && tokens <= GenerationParameters.MAX_ASSISTANT_TOKENS,
-                        "from 0 to " + GenerationParameters.MAX_ASSISTANT_TOKENS);
+                        LayerSkipConfiguration::isDraftLength,
+                        LayerSkipOptions.AUTO
+                                + " or from 0 to "
+                                + GenerationParameters.MAX_ASSISTANT_TOKENS);
+        assistantConfidenceThreshold =
+                reader.read(
+                        LayerSkipOptions.ASSISTANT_CONFIDENCE_THRESHOLD,
+                        p -> p >= 0 && p <= 1,
+                        "from 0 to 1");
         maxTokens = reader.readPositive(LayerSkipOptions.MAX_TOKENS).orElse(UNSET);
         temperature =
                 reader.read(
@@ -79,8 +94,28 @@ public final class LayerSkipConfiguration implements Serializable {
                         "from 0 to " + GenerationParameters.MAX_TEMPERATURE);
         topK = reader.read(LayerSkipOptions.TOP_K, k -> k >= 0, "a whole number, at least 0");
         topP = reader.read(LayerSkipOptions.TOP_P, p -> p > 0 && p <= 1, "above 0 and at most 1");
+        precision = reader.read(LayerSkipOptions.PRECISION, value -> true, "FP32, INT8 or INT4");
+        cacheFolder =
+                reader.readOptional(
+                                LayerSkipOptions.CACHE_FOLDER,
+                                folder -> !folder.isBlank(),
+                                "a folder")
+                        .orElse(NO_FOLDER);
         threads = reader.readPositive(LayerSkipOptions.THREADS).orElse(UNSET);
-        maxBatchSize = reader.readPositive(LayerSkipOptions.MAX_BATCH_SIZE).orElseThrow();
+        maxBatchSize =
+                reader.read(
+                        LayerSkipOptions.MAX_BATCH_SIZE,
+                        size -> size >= 1 && size <= EngineSettings.MAX_BATCH_SIZE,
+                        "from 1 to " + EngineSettings.MAX_BATCH_SIZE);
+        kvCacheBytes =
+                reader.readOptional(
+                                LayerSkipOptions.KV_CACHE_MEMORY,
+                                size -> size.getBytes() > 0,
+                                "a size above 0, such as 256 mb")
+                        .map(MemorySize::getBytes)
+                        .orElse((long) UNSET);
+        prefixCaching =
+                reader.read(LayerSkipOptions.PREFIX_CACHING, value -> true, "true or false");
         capacity = reader.readPositive(LayerSkipOptions.CAPACITY).orElseThrow();
         requestTimeout =
                 reader.read(
@@ -157,15 +192,38 @@ public final class LayerSkipConfiguration implements Serializable {
      */
     public EngineSettings toEngineSettings(int slots) {
         int share = Math.max(1, Runtime.getRuntime().availableProcessors() / slots);
-        return new EngineSettings(
-                exitLayers,
-                numAssistantTokens,
-                maxTokens == UNSET ? OptionalInt.empty() : OptionalInt.of(maxTokens),
-                temperature,
-                topK,
-                topP,
-                threads == UNSET ? share : threads,
-                maxBatchSize);
+        EngineSettings.Builder settings =
+                EngineSettings.builder()
+                        .exitLayers(exitLayers)
+                        .assistantConfidenceThreshold(assistantConfidenceThreshold)
+                        .temperature(temperature)
+                        .topK(topK)
+                        .topP(topP)
+                        .precision(precision)
+                        .threads(threads == UNSET ? share : threads)
+                        .maxBatchSize(maxBatchSize)
+                        .kvCacheBytes(
+                                kvCacheBytes == UNSET
+                                        ? EngineSettings.defaultKvCacheBytes(slots)
+                                        : kvCacheBytes)
+                        .prefixCaching(prefixCaching);
+        if (!cacheFolder.equals(NO_FOLDER)) {
+            settings.cacheFolder(Path.of(cacheFolder));
+        }
+        if (!numAssistantTokens.equals(LayerSkipOptions.AUTO)) {
+            settings.numAssistantTokens(Integer.parseInt(numAssistantTokens));
+        }
+        if (maxTokens != UNSET) {
+            settings.maxTokens(maxTokens);
+        }
+        return settings.build();
+    }
+
+    private static boolean isDraftLength(String value) {
+        // At most nine digits, so that parsing cannot overflow.
+        return value.equals(LayerSkipOptions.AUTO)
+                || value.matches("[0-9]{1,9}")
+                        && Integer.parseInt(value) <= GenerationParameters.MAX_ASSISTANT_TOKENS;
     }
 
     private static boolean areLayers(List<Integer> layers) {

@@ -1,10 +1,13 @@
 package io.layerskip.flink;
 
+import io.layerskip.engine.EngineSettings;
+import io.layerskip.model.Precision;
 import java.time.Duration;
 import java.util.List;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
+import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 
 /** What can be set about generation; {@link LayerSkipConfiguration} reads and checks it. */
@@ -34,14 +37,27 @@ public final class LayerSkipOptions {
                                     + " default, a request may choose any of them; each further one"
                                     + " costs a little speed.");
 
-    public static final ConfigOption<Integer> NUM_ASSISTANT_TOKENS =
+    /** The value of {@link #NUM_ASSISTANT_TOKENS} that fixes no number. */
+    static final String AUTO = "auto";
+
+    public static final ConfigOption<String> NUM_ASSISTANT_TOKENS =
             ConfigOptions.key("layerskip.num-assistant-tokens")
-                    .intType()
-                    .defaultValue(5)
+                    .stringType()
+                    .defaultValue(AUTO)
                     .withDescription(
-                            "Tokens that the early layers draft before the later ones verify them,"
-                                    + " from 0 to 64. 0 is plain decoding. A request may ask for"
-                                    + " another number.");
+                            "Tokens that the early layers draft before the later ones verify them:"
+                                    + " a number from 0, which is plain decoding, to 64; or auto:"
+                                    + " as many as pay, by how the drafts fare and by what passes"
+                                    + " cost on this machine under the present load. A request may"
+                                    + " ask for a number of its own.");
+
+    public static final ConfigOption<Double> ASSISTANT_CONFIDENCE_THRESHOLD =
+            ConfigOptions.key("layerskip.assistant-confidence-threshold")
+                    .doubleType()
+                    .defaultValue(0.0)
+                    .withDescription(
+                            "A draft ends where the exit's own probability for its token is lower"
+                                    + " than this, from 0 to 1.");
 
     public static final ConfigOption<Integer> MAX_TOKENS =
             ConfigOptions.key("layerskip.max-tokens")
@@ -76,6 +92,25 @@ public final class LayerSkipOptions {
                             "Sample among the fewest tokens that together have this probability,"
                                     + " above 0 and at most 1, for a request that does not say.");
 
+    public static final ConfigOption<Precision> PRECISION =
+            ConfigOptions.key("layerskip.precision")
+                    .enumType(Precision.class)
+                    .defaultValue(Precision.FP32)
+                    .withDescription(
+                            "How the weights are kept and multiplied: FP32, as exact as the"
+                                    + " checkpoint; INT8, a quarter of the memory; INT4, about a"
+                                    + " sixth. What is not FP32 is made from the checkpoint when a"
+                                    + " subtask opens it.");
+
+    public static final ConfigOption<String> CACHE_FOLDER =
+            ConfigOptions.key("layerskip.cache-folder")
+                    .stringType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "A folder of each TaskManager's machine that keeps INT8 or INT4 weights"
+                                    + " for the next time, under a hash of the model. Without it"
+                                    + " they are made anew.");
+
     public static final ConfigOption<Integer> THREADS =
             ConfigOptions.key("layerskip.threads")
                     .intType()
@@ -87,10 +122,30 @@ public final class LayerSkipOptions {
     public static final ConfigOption<Integer> MAX_BATCH_SIZE =
             ConfigOptions.key("layerskip.max-batch-size")
                     .intType()
-                    .defaultValue(8)
+                    .defaultValue(32)
                     .withDescription(
-                            "Requests that a subtask generates at the same time, a round of each in"
-                                    + " turn; further ones wait.");
+                            "Requests of a subtask that share every pass over the weights, at most "
+                                    + EngineSettings.MAX_BATCH_SIZE
+                                    + "; further ones wait.");
+
+    public static final ConfigOption<MemorySize> KV_CACHE_MEMORY =
+            ConfigOptions.key("layerskip.kv-cache-memory")
+                    .memoryType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "Most memory of a subtask for keys and values, on the JVM's heap; what"
+                                    + " requests under way leave of it keeps the beginnings of"
+                                    + " prompts. When it is full, requests wait. Without it: a"
+                                    + " quarter of the heap, divided by the TaskManager's slots.");
+
+    public static final ConfigOption<Boolean> PREFIX_CACHING =
+            ConfigOptions.key("layerskip.prefix-caching")
+                    .booleanType()
+                    .defaultValue(true)
+                    .withDescription(
+                            "Whether a beginning that prompts have in common, such as an"
+                                    + " instruction, is computed once; found by its content, kept"
+                                    + " in at most half of the memory for keys and values.");
 
     public static final ConfigOption<Integer> CAPACITY =
             ConfigOptions.key("layerskip.capacity")
@@ -122,12 +177,17 @@ public final class LayerSkipOptions {
                     MODEL_PATH,
                     ASSISTANT_EARLY_EXIT,
                     NUM_ASSISTANT_TOKENS,
+                    ASSISTANT_CONFIDENCE_THRESHOLD,
                     MAX_TOKENS,
                     TEMPERATURE,
                     TOP_K,
                     TOP_P,
+                    PRECISION,
+                    CACHE_FOLDER,
                     THREADS,
                     MAX_BATCH_SIZE,
+                    KV_CACHE_MEMORY,
+                    PREFIX_CACHING,
                     CAPACITY,
                     REQUEST_TIMEOUT,
                     OUTPUT_ORDER);

@@ -20,14 +20,14 @@ public final class Checkpoint implements AutoCloseable {
     private final Path folder;
     private final ModelConfig config;
     private final Map<String, Weight> weights;
-    private final EmbeddingTable embedding;
+    private final WeightRows embedding;
     private final Tokenizer tokenizer;
 
     private Checkpoint(
             Path folder,
             ModelConfig config,
             Map<String, Weight> weights,
-            EmbeddingTable embedding,
+            WeightRows embedding,
             Tokenizer tokenizer) {
         this.folder = folder;
         this.config = config;
@@ -54,7 +54,7 @@ public final class Checkpoint implements AutoCloseable {
         for (Map.Entry<String, List<Long>> tensor : LlamaTensors.shapes(config).entrySet()) {
             weights.put(tensor.getKey(), files.locate(tensor.getKey(), tensor.getValue()));
         }
-        EmbeddingTable embedding = EmbeddingTable.map(weights.get(LlamaTensors.EMBEDDING));
+        WeightRows embedding = WeightRows.map(weights.get(LlamaTensors.EMBEDDING));
         Tokenizer tokenizer =
                 DjlTokenizer.open(folder.resolve("tokenizer.json"), config.vocabSize());
         return new Checkpoint(folder, config, weights, embedding, tokenizer);
@@ -83,8 +83,11 @@ public final class Checkpoint implements AutoCloseable {
         return weight;
     }
 
-    /** The token embedding. */
-    public EmbeddingTable embedding() {
+    /**
+     * The token embedding [vocab, hidden]. No session holds it: looking a row up is a copy, and
+     * only the pages of tokens that occur are ever in memory.
+     */
+    public WeightRows embedding() {
         return embedding;
     }
 

@@ -50,6 +50,11 @@ final class LlamaTensors {
         return shapes;
     }
 
+    /** The language model head's name: with tied embeddings, the embedding's. */
+    static String head(ModelConfig config) {
+        return config.tieWordEmbeddings() ? EMBEDDING : HEAD;
+    }
+
     /** Names of one decoder layer's tensors. */
     record Layer(String prefix) {
 

@@ -38,4 +38,14 @@ public record ModelConfig(
     public ModelConfig {
         eosTokenIds = List.copyOf(eosTokenIds);
     }
+
+    /** Width of a token's query, key and value rows together: all heads side by side. */
+    public int qkvWidth() {
+        return (numAttentionHeads + 2 * numKeyValueHeads) * headDim;
+    }
+
+    /** Width of what attention leaves for a token: all query heads side by side. */
+    public int attendedWidth() {
+        return numAttentionHeads * headDim;
+    }
 }

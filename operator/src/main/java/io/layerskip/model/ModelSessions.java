@@ -1,66 +1,96 @@
 package io.layerskip.model;
 
-import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.OrtSession.SessionOptions;
-import java.util.Map;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
 
 /**
- * ONNX Runtime sessions over a checkpoint, and tensors in ONNX Runtime's own memory.
+ * ONNX Runtime sessions over a checkpoint.
  *
- * <p>A session reads its weights from the checkpoint's files, which it maps: a graph declares each
- * as lying at an offset of such a file. While the session is built, ONNX Runtime converts, stacks
- * and transposes them once (constant folding), packs the matrices for its kernels, and drops what
- * it packed. So of every matrix one float32 copy stays, in one session; the mapping is only read.
- * Until a session stands it needs room for a second copy of its own weights.
+ * <p>A session reads its weights from the checkpoint's files, which it maps, or from the file of
+ * {@link QuantizedWeights}: a graph declares each as lying at an offset of such a file. While the
+ * session is built, ONNX Runtime converts, stacks and transposes them once (constant folding),
+ * packs the matrices for its kernels, and drops what it packed. So of every matrix one copy stays,
+ * in one session; the mapping is only read. Until a session stands it needs room for a second copy
+ * of its own weights.
+ *
+ * <p>Close it when the sessions are built; they live on.
  */
-public final class ModelSessions {
+public final class ModelSessions implements AutoCloseable {
 
     private final OrtEnvironment environment;
-    private final Checkpoint checkpoint;
-    private final OnnxGraphs graphs;
     private final int threads;
+    private final Path root;
+    private final Optional<QuantizedWeights> quantized;
+    private final OnnxGraphs graphs;
 
-    /**
-     * @param threads that compute one pass, at least 1
-     */
-    public ModelSessions(OrtEnvironment environment, Checkpoint checkpoint, int threads) {
+    private ModelSessions(
+            OrtEnvironment environment,
+            Checkpoint checkpoint,
+            int threads,
+            Optional<QuantizedWeights> quantized,
+            MatrixProducts products,
+            MatrixProducts headProducts) {
         this.environment = environment;
-        this.checkpoint = checkpoint;
-        this.graphs = new OnnxGraphs(checkpoint.config(), checkpoint::weight);
         this.threads = threads;
+        this.root = checkpoint.folder().toAbsolutePath().getRoot();
+        this.quantized = quantized;
+        this.graphs =
+                new OnnxGraphs(checkpoint.config(), checkpoint::weight, products, headProducts);
     }
 
-    /** Decoder layers [from, to); see {@link OnnxGraphs#layers}. */
-    public OrtSession layers(int from, int to) throws OrtException {
-        return session(graphs.layers(from, to));
+    /**
+     * Prepares to build sessions, which for quantized weights means to make or find them.
+     *
+     * @param cacheFolder keeps quantized weights for the next time
+     * @param threads that compute one pass, at least 1
+     * @throws IOException if quantized weights cannot be made or written
+     */
+    public static ModelSessions open(
+            OrtEnvironment environment,
+            Checkpoint checkpoint,
+            Precision precision,
+            Optional<Path> cacheFolder,
+            int threads)
+            throws IOException {
+        if (precision == Precision.FP32) {
+            MatrixProducts products = new Float32Products(checkpoint::weight);
+            return new ModelSessions(
+                    environment, checkpoint, threads, Optional.empty(), products, products);
+        }
+        QuantizedWeights weights = QuantizedWeights.open(checkpoint, precision, cacheFolder);
+        MatrixProducts headProducts = new Int8Products(weights);
+        return new ModelSessions(
+                environment,
+                checkpoint,
+                threads,
+                Optional.of(weights),
+                precision == Precision.INT4 ? new Int4Products(weights) : headProducts,
+                headProducts);
+    }
+
+    /** See {@link OnnxGraphs#attentionInput}. */
+    public OrtSession attentionInput(int layer) throws OrtException {
+        return session(graphs.attentionInput(layer));
+    }
+
+    /** See {@link OnnxGraphs#betweenAttentions}. */
+    public OrtSession betweenAttentions(int layer) throws OrtException {
+        return session(graphs.betweenAttentions(layer));
+    }
+
+    /** See {@link OnnxGraphs#attentionOutput}. */
+    public OrtSession attentionOutput(int layer) throws OrtException {
+        return session(graphs.attentionOutput(layer));
     }
 
     /** Final norm and language model head; see {@link OnnxGraphs#head}. */
     public OrtSession head() throws OrtException {
         return session(graphs.head());
-    }
-
-    /**
-     * The rotary embedding's tables: cos and sin, each [positions, head width / 2].
-     *
-     * @param positions from 0, at least 1
-     */
-    public RotaryTables rotaryTables(int positions) throws OrtException {
-        try (SessionOptions options = TensorAllocator.unpooled();
-                OrtSession session = environment.createSession(graphs.rotary(positions), options)) {
-            OrtSession.Result tables = session.run(Map.of());
-            return new RotaryTables(
-                    (OnnxTensor) tables.get(OnnxGraphs.COS).orElseThrow(),
-                    (OnnxTensor) tables.get(OnnxGraphs.SIN).orElseThrow());
-        }
-    }
-
-    /** Allocates in the memory that the sessions use. */
-    public TensorAllocator allocator() throws OrtException {
-        return new TensorAllocator(environment);
     }
 
     private OrtSession session(byte[] graph) throws OrtException {
@@ -70,24 +100,15 @@ public final class ModelSessions {
             // One session runs at a time; the others' threads must leave the cores to it.
             options.addConfigEntry("session.force_spinning_stop", "1");
             options.addConfigEntry(
-                    "session.model_external_initializers_file_folder_path",
-                    checkpoint.folder().toAbsolutePath().getRoot().toString());
+                    "session.model_external_initializers_file_folder_path", root.toString());
             return environment.createSession(graph, options);
         }
     }
 
-    /**
-     * The rotary embedding's tables.
-     *
-     * @param cos [positions, head width / 2]
-     * @param sin [positions, head width / 2]
-     */
-    public record RotaryTables(OnnxTensor cos, OnnxTensor sin) implements AutoCloseable {
-
-        @Override
-        public void close() {
-            cos.close();
-            sin.close();
+    @Override
+    public void close() throws IOException {
+        if (quantized.isPresent()) {
+            quantized.get().close();
         }
     }
 }

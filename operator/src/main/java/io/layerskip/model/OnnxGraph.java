@@ -16,8 +16,8 @@ import java.util.List;
 /**
  * Writes an ONNX model node by node; values are named by strings, as in the format.
  *
- * <p>Weights are only declared: their data lies outside and is handed to the session ({@code
- * SessionOptions.addInitializer}), so a graph is a few kilobytes whatever the model's size.
+ * <p>Weights are only declared, as lying in a file: a graph is a few kilobytes whatever the model's
+ * size.
  */
 final class OnnxGraph {
 
@@ -68,21 +68,59 @@ final class OnnxGraph {
         return name;
     }
 
-    String constant(String name, float... values) {
-        TensorProto.Builder tensor =
+    /** Declares a checkpoint's tensor, converted to float32 while the session is built. */
+    String float32(Weight weight) {
+        String declared =
+                external(
+                        weight.name(),
+                        switch (weight.type()) {
+                            case F32 -> TensorProto.DataType.FLOAT;
+                            case F16 -> TensorProto.DataType.FLOAT16;
+                            case BF16 -> TensorProto.DataType.BFLOAT16;
+                        },
+                        weight.shape(),
+                        weight.file(),
+                        weight.offset(),
+                        weight.length());
+        if (weight.type() == WeightType.F32) {
+            return declared;
+        }
+        return node(
+                ONNX,
+                "Cast",
+                weight.name() + ".float32",
+                List.of(declared),
+                attribute("to", (long) TensorProto.DataType.FLOAT.getNumber()));
+    }
+
+    /** One tensor behind the other, along the first dimension. */
+    String stack(List<String> tensors, String output) {
+        return tensors.size() == 1
+                ? tensors.get(0)
+                : node(ONNX, "Concat", output, tensors, attribute("axis", 0L));
+    }
+
+    /** A single number. */
+    String constant(String name, float value) {
+        graph.addInitializer(
                 TensorProto.newBuilder()
                         .setName(name)
-                        .setDataType(TensorProto.DataType.FLOAT.getNumber());
-        if (values.length > 1) {
-            tensor.addDims(values.length);
-        }
-        for (float value : values) {
-            tensor.addFloatData(value);
-        }
-        graph.addInitializer(tensor);
+                        .setDataType(TensorProto.DataType.FLOAT.getNumber())
+                        .addFloatData(value));
         return name;
     }
 
+    /** A single unsigned byte. */
+    String constant(String name, byte value) {
+        graph.addInitializer(
+                TensorProto.newBuilder()
+                        .setName(name)
+                        .setDataType(TensorProto.DataType.UINT8.getNumber())
+                        .addInt32Data(Byte.toUnsignedInt(value)));
+        return name;
+    }
+
+    /** A list of one number. */
     String constant(String name, long value) {
         graph.addInitializer(
                 TensorProto.newBuilder()
@@ -91,6 +129,11 @@ final class OnnxGraph {
                         .addDims(1)
                         .addInt64Data(value));
         return name;
+    }
+
+    /** Whether a node writes that value. */
+    boolean has(String value) {
+        return graph.getNodeList().stream().anyMatch(node -> node.getOutputList().contains(value));
     }
 
     /** Adds a node with one output, which it returns; an empty input name leaves that input out. */

@@ -2,8 +2,6 @@ package io.layerskip.engine;
 
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.util.List;
-import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 class EngineSettingsTest {
@@ -17,14 +15,28 @@ class EngineSettingsTest {
 
     @Test
     void refusesAnEngineWithoutAnExit() {
-        assertThatThrownBy(
-                        () -> new EngineSettings(List.of(), 5, OptionalInt.empty(), 0, 0, 1, 1, 1))
+        assertThatThrownBy(() -> EngineSettings.builder().build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("0 exit layers");
     }
 
+    @Test
+    void refusesABatchThatNoPassHolds() {
+        assertThatThrownBy(() -> EngineSettings.builder(1).maxBatchSize(129).build())
+                .hasMessage("max_batch_size is 129; allowed: at most 128");
+    }
+
+    @Test
+    void refusesAThresholdThatIsNoProbability() {
+        assertThatThrownBy(
+                        () -> EngineSettings.builder(1).assistantConfidenceThreshold(1.1).build())
+                .hasMessage("assistant_confidence_threshold is 1.1; allowed: from 0 to 1");
+    }
+
     private static EngineSettings settings(int numAssistantTokens, double temperature) {
-        return new EngineSettings(
-                List.of(1), numAssistantTokens, OptionalInt.empty(), temperature, 0, 1, 1, 1);
+        return EngineSettings.builder(1)
+                .numAssistantTokens(numAssistantTokens)
+                .temperature(temperature)
+                .build();
     }
 }

@@ -7,21 +7,28 @@ import io.layerskip.engine.GenerationParameters.Builder;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.BundledModel.GoldenCase;
 import io.layerskip.model.Checkpoint;
+import io.layerskip.model.Precision;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
-import java.util.OptionalInt;
+import java.util.Random;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class GenerationEngineTest {
 
     private static final int CONTEXT = 512;
     private static final EngineSettings SETTINGS =
-            new EngineSettings(List.of(2, 3), 5, OptionalInt.empty(), 0, 0, 1, 1, 4);
+            EngineSettings.builder(2, 3).numAssistantTokens(5).maxBatchSize(4).build();
     private static final GoldenCase GOLDEN = BundledModel.goldenCases().get(0);
 
     private static Checkpoint checkpoint;
@@ -109,20 +116,140 @@ class GenerationEngineTest {
     }
 
     @Test
-    void aRequestsTextDoesNotDependOnItsCompany() {
+    void aRequestsTextDoesNotDependOnItsDraftsNorItsCompany() {
         List<GoldenCase> cases = BundledModel.goldenCases();
         List<Generation> together = new ArrayList<>();
         for (int i = 0; i < cases.size(); i++) {
+            Builder asked = i % 7 == 6 ? asked().assistantEarlyExit(3) : asked();
             together.add(
                     engine.submit(
                             new GenerationRequest(
                                     "" + i,
                                     cases.get(i).prompt(),
-                                    asked().numAssistantTokens(i % 7).build())));
+                                    asked.numAssistantTokens(i % 7).build())));
         }
         for (int i = 0; i < cases.size(); i++) {
             assertThat(together.get(i).result().join().text()).isEqualTo(cases.get(i).completion());
         }
+    }
+
+    @Test
+    void fiveHundredPromptsGiveTheSameTokensAloneInBatchesAndAsTheyArrive() throws Exception {
+        List<GenerationRequest> requests = fiveHundredRequests();
+        List<List<Integer>> alone = generateAll(1, requests, 0);
+        for (int batch : new int[] {2, 8, 32}) {
+            assertThat(generateAll(batch, requests, 0)).as("batches of %d", batch).isEqualTo(alone);
+        }
+        List<Integer> order = new ArrayList<>(IntStream.range(0, requests.size()).boxed().toList());
+        Collections.shuffle(order, new Random(5));
+        List<List<Integer>> arrived =
+                generateAll(32, order.stream().map(requests::get).toList(), 20);
+        assertThat(arrived).isEqualTo(order.stream().map(alone::get).toList());
+    }
+
+    /** Golden prompts, and those with words left out; every fifth sampled. */
+    private static List<GenerationRequest> fiveHundredRequests() {
+        List<GoldenCase> cases = BundledModel.goldenCases();
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (int i = 0; i < 500; i++) {
+            List<String> words =
+                    new ArrayList<>(List.of(cases.get(i % cases.size()).prompt().split(" ")));
+            for (int left = i / cases.size(); left > 0 && words.size() > 2; left--) {
+                words.remove(1 + (i + left) % (words.size() - 2));
+            }
+            GenerationParameters parameters =
+                    GenerationParameters.builder().temperature(i % 5 == 4 ? 1 : 0).build();
+            requests.add(new GenerationRequest("" + i, String.join(" ", words), parameters));
+        }
+        return requests;
+    }
+
+    /**
+     * The tokens that an engine writes with drafts of its own choosing.
+     *
+     * @param spread most µs between one request and the next
+     */
+    private static List<List<Integer>> generateAll(
+            int maxBatchSize, List<GenerationRequest> requests, int spread) {
+        EngineSettings settings = EngineSettings.builder(1).maxBatchSize(maxBatchSize).build();
+        Random random = new Random(3);
+        try (GenerationEngine fresh = GenerationEngine.open(checkpoint, settings)) {
+            List<Generation> generations = new ArrayList<>();
+            for (GenerationRequest request : requests) {
+                generations.add(fresh.submit(request));
+                if (spread > 0) {
+                    LockSupport.parkNanos(random.nextInt(1 + 1000 * spread));
+                }
+            }
+            return generations.stream().map(g -> g.result().join().tokenIds()).toList();
+        }
+    }
+
+    @Test
+    void requestsWaitForMemoryAndNoneFails() {
+        long blocks = 6 * KeyValueBlock.bytes(checkpoint.config());
+        EngineSettings scarce = EngineSettings.builder(1).kvCacheBytes(blocks).build();
+        List<Generation> generations = new ArrayList<>();
+        try (GenerationEngine small = GenerationEngine.open(checkpoint, scarce)) {
+            StringBuilder streamed = new StringBuilder();
+            for (int i = 0; i < 12; i++) {
+                GoldenCase golden = BundledModel.goldenCases().get(i);
+                GenerationRequest request =
+                        new GenerationRequest(
+                                "" + i,
+                                golden.prompt(),
+                                asked().ignoreEos(true).maxTokens(150).build());
+                generations.add(
+                        i == 5
+                                ? small.submit(request, chunk -> streamed.append(chunk.text()))
+                                : small.submit(request));
+            }
+            for (int i = 0; i < generations.size(); i++) {
+                GenerationResult result = generations.get(i).result().join();
+
+                assertThat(result.failure()).isEmpty();
+                assertThat(result.tokenIds()).hasSize(150);
+                assertThat(result.text())
+                        .startsWith(BundledModel.goldenCases().get(i).completion());
+            }
+            assertThat(streamed.toString()).isEqualTo(generations.get(5).result().join().text());
+        }
+    }
+
+    @Test
+    void aPromptThatTheMemoryCannotHoldIsAFailedRequest() {
+        long block = KeyValueBlock.bytes(checkpoint.config());
+        EngineSettings scarce = EngineSettings.builder(1).kvCacheBytes(block).build();
+        try (GenerationEngine small = GenerationEngine.open(checkpoint, scarce)) {
+            GenerationRequest request =
+                    new GenerationRequest("long", "word ".repeat(100), asked().build());
+
+            assertThat(small.submit(request).result().join().failure().orElseThrow().message())
+                    .contains("allowed: at most 63, one less than the memory for keys and values");
+        }
+    }
+
+    @Test
+    void refusesAMemoryThatHoldsNotEvenOneBlock() {
+        EngineSettings none = EngineSettings.builder(1).kvCacheBytes(1000).build();
+
+        assertThatThrownBy(() -> GenerationEngine.open(checkpoint, none))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("kv-cache-memory is 1000 bytes; allowed: at least");
+    }
+
+    @Test
+    void aPromptsBeginningThatIsKnownDoesNotChangeItsText() {
+        String instruction = "home: turn on the light in the kitchen and ".repeat(12);
+        GenerationRequest request =
+                new GenerationRequest("a", instruction + "play a song\n", asked().build());
+        GenerationResult unknown = engine.submit(request).result().join();
+        GenerationResult known = engine.submit(request).result().join();
+
+        assertThat(unknown.statistics().promptTokens()).isGreaterThan(KeyValueBlock.TOKENS);
+        assertThat(known.tokenIds()).isEqualTo(unknown.tokenIds());
+        assertThat(known.statistics().cachedPromptTokens())
+                .isEqualTo(known.statistics().promptTokens() - 1);
     }
 
     @Test
@@ -136,6 +263,10 @@ class GenerationEngineTest {
         List<String> texts = together.stream().map(g -> g.result().join().text()).toList();
 
         assertThat(texts).doesNotHaveDuplicates();
+        for (int drafts = 0; drafts < 8; drafts++) {
+            Builder other = sampled.seed(drafts).numAssistantTokens(drafts);
+            assertThat(generate(other).text()).isEqualTo(texts.get(drafts));
+        }
         for (int seed = 0; seed < 8; seed++) {
             assertThat(generate(sampled.seed(seed)).text()).isEqualTo(texts.get(seed));
         }
@@ -185,7 +316,7 @@ class GenerationEngineTest {
     @Test
     void anAbortedRequestThatStillWaitsEndsBeforeThoseAheadOfIt() {
         List<Generation> ahead = new ArrayList<>();
-        for (int i = 0; i < SETTINGS.maxActiveRequests(); i++) {
+        for (int i = 0; i < SETTINGS.maxBatchSize(); i++) {
             ahead.add(engine.submit(request(asked().ignoreEos(true).maxTokens(450))));
         }
         Generation waiting = engine.submit(request(asked()));
@@ -274,6 +405,31 @@ class GenerationEngineTest {
                     .hasCauseInstanceOf(EngineFailedException.class)
                     .hasMessageContaining("closed");
         }
+    }
+
+    @Test
+    void computesEveryPromptAnewWithoutPrefixCaching() {
+        try (GenerationEngine forgetful =
+                GenerationEngine.open(
+                        checkpoint, SETTINGS.toBuilder().prefixCaching(false).build())) {
+            for (int i = 0; i < 2; i++) {
+                GenerationResult result = forgetful.submit(request(asked())).result().join();
+
+                assertThat(result.statistics().cachedPromptTokens()).isZero();
+                assertThat(result.text()).isEqualTo(GOLDEN.completion());
+            }
+        }
+    }
+
+    @Test
+    void saysWhyItCannotKeepQuantizedWeights(@TempDir Path folder) throws Exception {
+        Path file = Files.createFile(folder.resolve("file"));
+        EngineSettings settings =
+                SETTINGS.toBuilder().precision(Precision.INT8).cacheFolder(file).build();
+
+        assertThatThrownBy(() -> GenerationEngine.open(checkpoint, settings))
+                .isInstanceOf(EngineFailedException.class)
+                .hasMessageContaining(file.toString());
     }
 
     private static Builder asked() {

@@ -9,10 +9,12 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.CheckpointWriter;
+import io.layerskip.model.ModelConfig;
 import io.layerskip.model.WeightType;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -34,15 +36,17 @@ class LayerSkipModelTest {
     void logitsAfterEveryExitAreTheReferences() throws Exception {
         try (InputStream file = getClass().getResourceAsStream("/golden-logits.json");
                 Checkpoint checkpoint = Checkpoint.open(BundledModel.folder());
-                LayerSkipModel model = new LayerSkipModel(checkpoint, List.of(6, 1, 3, 2), 1, 1)) {
+                LayerSkipModel model =
+                        new LayerSkipModel(
+                                checkpoint, EngineSettings.builder(6, 1, 3, 2).build())) {
             for (JsonNode golden : new ObjectMapper().readTree(file)) {
                 int[] prompt =
                         new ObjectMapper().convertValue(golden.get("prompt_ids"), int[].class);
                 JsonNode expected = golden.get("logits_after_layer");
                 for (int exit : new int[] {1, 2, 3, 6}) {
                     assertClose(logitsAt(model, prompt, exit), expected.get("" + exit));
-                    assertClose(logitsVia(model, prompt, exit), expected.get("" + LAST_LAYER));
                 }
+                assertClose(logitsVia(model, prompt), expected.get("" + LAST_LAYER));
             }
         }
     }
@@ -53,11 +57,12 @@ class LayerSkipModelTest {
         int[] prompt = randomTokens(150);
         writer.config("max_position_embeddings", 256).write(folder);
         try (Checkpoint checkpoint = Checkpoint.open(folder);
-                LayerSkipModel model = new LayerSkipModel(checkpoint, List.of(2), 1, 1)) {
+                LayerSkipModel model =
+                        new LayerSkipModel(checkpoint, EngineSettings.builder(2).build())) {
             ReferenceLlama reference = new ReferenceLlama(checkpoint);
 
             assertClose(logitsAt(model, prompt, 2), reference.logits(prompt, 2));
-            assertClose(logitsVia(model, prompt, 2), reference.logits(prompt, 4));
+            assertClose(logitsVia(model, prompt), reference.logits(prompt, 4));
         }
     }
 
@@ -88,9 +93,9 @@ class LayerSkipModelTest {
         }
         int[] prompt = randomTokens(5);
         try (Checkpoint checkpoint = Checkpoint.open(snapshot);
-                LayerSkipModel model = new LayerSkipModel(checkpoint, List.of(2), 1, 1)) {
-            assertClose(
-                    logitsVia(model, prompt, 2), new ReferenceLlama(checkpoint).logits(prompt, 4));
+                LayerSkipModel model =
+                        new LayerSkipModel(checkpoint, EngineSettings.builder(2).build())) {
+            assertClose(logitsVia(model, prompt), new ReferenceLlama(checkpoint).logits(prompt, 4));
         }
     }
 
@@ -99,7 +104,10 @@ class LayerSkipModelTest {
     void refusesAnExitLayerThatIsNotInside(int exit) throws Exception {
         new CheckpointWriter(1).write(folder);
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            assertThatThrownBy(() -> new LayerSkipModel(checkpoint, List.of(exit), 1, 1))
+            assertThatThrownBy(
+                            () ->
+                                    new LayerSkipModel(
+                                            checkpoint, EngineSettings.builder(exit).build()))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage(
                             "exit layer is %d; allowed: 1 to 3, as the model in %s has 4 layers",
@@ -111,37 +119,101 @@ class LayerSkipModelTest {
         return new Random(1).ints(count, 3, 2048).toArray();
     }
 
-    /** Logits after the last token at the exit. */
-    private static double[] logitsAt(LayerSkipModel model, int[] prompt, int exit)
-            throws Exception {
-        try (KeyValueCache cache = model.newCache()) {
-            int row = 0;
-            for (int position = 0; position < prompt.length; position++) {
-                row = position % LayerSkipModel.MAX_ROWS;
-                cache.reserve(position + 1);
-                model.embed(prompt[position], row);
-                model.forwardEarly(exit, cache, position, row, 1);
+    @Test
+    void aRowDoesNotDependOnItsCompany() throws Exception {
+        int[] first = randomTokens(90);
+        int[] second = Arrays.copyOfRange(first, 20, 70);
+        try (Checkpoint checkpoint = Checkpoint.open(BundledModel.folder());
+                LayerSkipModel model =
+                        new LayerSkipModel(checkpoint, EngineSettings.builder(2).build());
+                KeyValueCache one = cacheFor(checkpoint, first.length);
+                KeyValueCache other = cacheFor(checkpoint, second.length)) {
+            double[] alone = logitsVia(model, second, one, 7);
+
+            Spans spans = new Spans();
+            for (int row = 0; row < first.length; row++) {
+                model.embed(first[row], row);
             }
-            return row(model.earlyLogits(exit, row));
+            for (int row = 0; row < second.length; row++) {
+                model.embed(second[row], first.length + row);
+            }
+            spans.add(one, 0, first.length);
+            spans.add(other, 0, second.length);
+            model.forward(0, spans);
+            model.forward(1, spans);
+
+            assertClose(logits(model, 2, spans.rows() - 1), alone);
         }
     }
 
-    /** Logits after the last token of the whole model, in passes of as many tokens as fit. */
-    private static double[] logitsVia(LayerSkipModel model, int[] prompt, int exit)
-            throws Exception {
-        try (KeyValueCache cache = model.newCache()) {
-            int count = 0;
-            for (int position = 0; position < prompt.length; position += count) {
-                count = Math.min(prompt.length - position, LayerSkipModel.MAX_ROWS);
-                cache.reserve(position + count);
-                for (int row = 0; row < count; row++) {
-                    model.embed(prompt[position + row], row);
-                }
-                model.forwardEarly(exit, cache, position, 0, count);
-                model.forwardRemainder(exit, cache, position, 0, count);
-            }
-            return row(model.finalLogits(count - 1, 1));
+    @Test
+    void severalThreadsComputeWhatOneDoes() throws Exception {
+        int[] prompt = randomTokens(150);
+        new CheckpointWriter(1).config("max_position_embeddings", 256).write(folder);
+        try (Checkpoint checkpoint = Checkpoint.open(folder);
+                LayerSkipModel one =
+                        new LayerSkipModel(checkpoint, EngineSettings.builder(2).build());
+                LayerSkipModel two =
+                        new LayerSkipModel(
+                                checkpoint, EngineSettings.builder(2).threads(2).build())) {
+            assertClose(logitsVia(two, prompt), logitsVia(one, prompt));
         }
+    }
+
+    /** Logits after the last token at the exit, a token at a time. */
+    private static double[] logitsAt(LayerSkipModel model, int[] prompt, int exit)
+            throws Exception {
+        try (KeyValueCache cache = cacheFor(model.config(), prompt.length)) {
+            Spans spans = new Spans();
+            for (int position = 0; position < prompt.length; position++) {
+                model.embed(prompt[position], 0);
+                spans.clear();
+                spans.add(cache, position, 1);
+                for (int segment = 0; segment < model.segmentAfter(exit); segment++) {
+                    model.forward(segment, spans);
+                }
+            }
+            return logits(model, model.segmentAfter(exit), 0);
+        }
+    }
+
+    /** Logits after the last token of the whole model, in one pass. */
+    private static double[] logitsVia(LayerSkipModel model, int[] prompt) throws Exception {
+        try (KeyValueCache cache = cacheFor(model.config(), prompt.length)) {
+            return logitsVia(model, prompt, cache, prompt.length);
+        }
+    }
+
+    /** Logits after the last token of the whole model, in passes of at most so many tokens. */
+    private static double[] logitsVia(
+            LayerSkipModel model, int[] prompt, KeyValueCache cache, int most) throws Exception {
+        Spans spans = new Spans();
+        for (int position = 0; position < prompt.length; position += spans.rows()) {
+            spans.clear();
+            spans.add(cache, position, Math.min(prompt.length - position, most));
+            for (int row = 0; row < spans.rows(); row++) {
+                model.embed(prompt[position + row], row);
+            }
+            for (int segment = 0; segment < model.segments(); segment++) {
+                model.forward(segment, spans);
+            }
+        }
+        return logits(model, model.segments(), spans.rows() - 1);
+    }
+
+    private static double[] logits(LayerSkipModel model, int segment, int row) throws Exception {
+        model.headInput().write(0, model.states(segment), row);
+        return row(model.logits(1));
+    }
+
+    private static KeyValueCache cacheFor(Checkpoint checkpoint, int tokens) {
+        return cacheFor(checkpoint.config(), tokens);
+    }
+
+    private static KeyValueCache cacheFor(ModelConfig config, int tokens) {
+        KeyValueCache cache = new KeyValueCache(new KeyValueMemory(config, 1L << 30));
+        assertThat(cache.reserve(tokens)).isTrue();
+        return cache;
     }
 
     private static double[] row(TokenRows logits) {

@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
+import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.DoubleStream;
 import java.util.stream.LongStream;
@@ -15,6 +18,7 @@ import java.util.stream.Stream;
 import org.apache.commons.math3.stat.inference.ChiSquareTest;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -28,7 +32,9 @@ class SelfSpeculationTest {
     /** Logits this close may come out in either order where kernels of other shapes round. */
     private static final double ROUNDING = 1e-3;
 
-    private static final int MAX_DRAFT = 8;
+    /** Sequences that share passes where a test needs many. */
+    private static final int BATCH = 40;
+
     private static final Sampling SAMPLING = new Sampling(1.2, 7, 0.95);
 
     /**
@@ -38,13 +44,19 @@ class SelfSpeculationTest {
 
     private static Checkpoint checkpoint;
     private static LayerSkipModel model;
+    private static KeyValueMemory memory;
+    private static DraftPolicy policy;
     private static SelfSpeculation decoding;
 
     @BeforeAll
     static void open() throws Exception {
         checkpoint = Checkpoint.open(BundledModel.folder());
-        model = new LayerSkipModel(checkpoint, List.of(EXIT, 2, 3, 6), 1, MAX_DRAFT + 1);
-        decoding = new SelfSpeculation(model, MAX_DRAFT);
+        model = new LayerSkipModel(checkpoint, EngineSettings.builder(EXIT, 2, 3, 6).build());
+        memory = new KeyValueMemory(checkpoint.config(), 1L << 28);
+        try (KeyValueCache cache = new KeyValueCache(memory)) {
+            policy = new DraftPolicy(PassCosts.measure(model, cache), BATCH);
+        }
+        decoding = new SelfSpeculation(model, policy);
     }
 
     @AfterAll
@@ -56,28 +68,28 @@ class SelfSpeculationTest {
     @ParameterizedTest(name = "exit {0}, {1} drafts")
     @MethodSource("exitsAndDrafts")
     void greedyDecodingWritesTheReferencesTokens(int exit, int drafts) throws Exception {
+        List<BundledModel.GoldenCase> cases = BundledModel.goldenCases();
         int forgiven = 0;
-        for (BundledModel.GoldenCase golden : BundledModel.goldenCases()) {
-            try (Sequence sequence = greedy(golden.promptIds(), exit, drafts)) {
-                decoding.prefill(sequence, drafted -> true);
-                while (!sequence.ended()) {
-                    decoding.round(sequence, drafted -> true);
-                }
-                if (golden.smallestGap() < ROUNDING
-                        && !Arrays.equals(completion(sequence), golden.completionIds())) {
+        for (int from = 0; from < cases.size(); from += BATCH) {
+            List<BundledModel.GoldenCase> some =
+                    cases.subList(from, Math.min(cases.size(), from + BATCH));
+            List<Sequence> batch =
+                    some.stream().map(golden -> greedy(golden.promptIds(), exit, drafts)).toList();
+            decode(batch, drafts);
+            for (int i = 0; i < some.size(); i++) {
+                int[] completion = completion(batch.get(i));
+                if (some.get(i).smallestGap() < ROUNDING
+                        && !Arrays.equals(completion, some.get(i).completionIds())) {
                     forgiven++;
                 } else {
-                    assertThat(completion(sequence)).isEqualTo(golden.completionIds());
+                    assertThat(completion).isEqualTo(some.get(i).completionIds());
                 }
-                if (drafts == 0) {
-                    assertThat(sequence.drafted()).isZero();
-                    assertThat(sequence.rounds()).isEqualTo(sequence.completionLength() - 1);
-                }
+                batch.get(i).close();
             }
         }
         System.out.printf(
                 "exit %d, %d drafts: %d of %d completions differ within rounding%n",
-                exit, drafts, forgiven, BundledModel.goldenCases().size());
+                exit, drafts, forgiven, cases.size());
     }
 
     static Stream<Arguments> exitsAndDrafts() {
@@ -85,23 +97,89 @@ class SelfSpeculationTest {
                 .flatMap(exit -> Stream.of(0, 3, 5, 8).map(drafts -> Arguments.of(exit, drafts)));
     }
 
+    @Test
+    void draftsAreCountedByWhatBecameOfThem() throws Exception {
+        int drafted = 0;
+        int accepted = 0;
+        for (BundledModel.GoldenCase golden : someGoldenCases()) {
+            try (Sequence plain = greedy(golden.promptIds(), EXIT, 0);
+                    Sequence drafting = greedy(golden.promptIds(), EXIT, 5)) {
+                decode(List.of(plain), 0);
+                decode(List.of(drafting), 5);
+
+                assertThat(plain.drafted()).isZero();
+                assertThat(plain.rounds()).isEqualTo(plain.completionLength() - 1);
+                // Each round writes what was accepted and a token of the model's own, but that the
+                // last may end with a draft.
+                assertThat(drafting.completionLength() - 1 - drafting.accepted())
+                        .isBetween(drafting.rounds() - 1, drafting.rounds());
+                drafted += drafting.drafted();
+                accepted += drafting.accepted();
+            }
+        }
+        assertThat(accepted).isBetween(1, drafted - 1);
+    }
+
+    @Test
+    void aDraftEndsWhereTheExitIsNotSureEnough() throws Exception {
+        int[] drafted = new int[3];
+        for (BundledModel.GoldenCase golden : someGoldenCases()) {
+            for (int i = 0; i < drafted.length; i++) {
+                try (Sequence sequence = greedy(golden.promptIds(), EXIT, 5, i * 0.5)) {
+                    decode(List.of(sequence), 5);
+                    assertThat(completion(sequence)).isEqualTo(golden.completionIds());
+                    drafted[i] += sequence.drafted();
+                }
+            }
+        }
+        assertThat(drafted[1]).isBetween(1, drafted[0] - 1);
+        assertThat(drafted[2]).isZero();
+    }
+
+    private static List<BundledModel.GoldenCase> someGoldenCases() throws IOException {
+        return BundledModel.goldenCases().subList(0, 20);
+    }
+
     private static Sequence greedy(int[] prompt, int exit, int drafts) {
+        return greedy(prompt, exit, drafts, 0);
+    }
+
+    private static Sequence greedy(int[] prompt, int exit, int drafts, double threshold) {
         return new Sequence(
                 prompt,
                 checkpoint.config().defaultMaxNewTokens().orElseThrow(),
-                exit,
-                drafts,
+                new Sequence.Drafting(exit, OptionalInt.of(drafts), threshold),
                 Set.copyOf(checkpoint.config().eosTokenIds()),
                 new Sampling(0, 0, 1),
                 0,
-                model.newCache());
+                new KeyValueCache(memory));
+    }
+
+    /** Decodes sequences together, each to its end. */
+    private static void decode(List<Sequence> sequences, int mostDrafts) throws Exception {
+        List<Sequence> batch = new ArrayList<>(sequences);
+        while (!batch.isEmpty()) {
+            int promptTokens = LayerSkipModel.MAX_ROWS / BATCH;
+            for (Sequence sequence : batch) {
+                if (sequence.prefilled()) {
+                    sequence.startRound(Math.min(mostDrafts, promptTokens - 1));
+                } else {
+                    sequence.startChunk(promptTokens);
+                }
+                assertThat(sequence.cache().reserve(sequence.positionsNeeded())).isTrue();
+            }
+            decoding.round(batch);
+            batch.forEach(sequence -> sequence.accept(policy, drafted -> true));
+            batch.removeIf(sequence -> sequence.prefilled() && sequence.ended());
+        }
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"home: play some", "concierge: What will the weather be in"})
     void samplingKeepsTheModelsDistribution(String text) throws Exception {
         int[] prompt = checkpoint.tokenizer().encode(text);
-        try (KeyValueCache cache = model.newCache()) {
+        try (KeyValueCache cache = new KeyValueCache(memory)) {
+            assertThat(cache.reserve(prompt.length + 1)).isTrue();
             Map<List<Integer>, Double> expected = nextTwo(prompt, cache, false);
             assertThat(expected.size()).as("pairs to tell apart").isGreaterThan(12);
 
@@ -136,17 +214,18 @@ class SelfSpeculationTest {
     private static double[] probabilities(int[] tokens, KeyValueCache cache, boolean draft)
             throws Exception {
         int count = tokens.length;
-        cache.reserve(count);
+        Spans spans = new Spans();
         for (int row = 0; row < count; row++) {
             model.embed(tokens[row], row);
         }
-        model.forwardEarly(EXIT, cache, 0, 0, count);
-        model.forwardRemainder(EXIT, cache, 0, 0, count);
+        spans.add(cache, 0, count);
+        for (int segment = 0; segment < model.segments(); segment++) {
+            model.forward(segment, spans);
+        }
+        int from = draft ? model.segmentAfter(EXIT) : model.segments();
+        model.headInput().write(0, model.states(from), count - 1);
         TokenDistribution distribution = new TokenDistribution(checkpoint.config().vocabSize());
-        distribution.set(
-                draft ? model.earlyLogits(EXIT, count - 1) : model.finalLogits(count - 1, 1),
-                0,
-                SAMPLING);
+        distribution.set(model.logits(1), 0, SAMPLING);
         double[] probabilities = new double[checkpoint.config().vocabSize()];
         for (int token = 0; token < probabilities.length; token++) {
             probabilities[token] = distribution.probability(token);
@@ -159,18 +238,42 @@ class SelfSpeculationTest {
             throws Exception {
         probabilities(prompt, cache, false);
         Map<List<Integer>, Long> drawn = new HashMap<>();
-        for (long seed = 0; seed < DRAWS; seed++) {
-            // All but the last prompt token stand in the cache: both tokens come from rounds.
-            Sequence sequence =
-                    new Sequence(
-                            prompt, 4, EXIT, 1 + (int) (seed % 2), Set.of(), SAMPLING, seed, cache);
-            sequence.cachedUpTo(prompt.length - 1);
-            while (sequence.completionLength() < 2) {
-                decoding.round(sequence, drafted -> true);
+        for (int from = 0; from < DRAWS; from += BATCH) {
+            List<Sequence> batch = new ArrayList<>();
+            for (int seed = from; seed < from + BATCH; seed++) {
+                batch.add(behind(prompt, cache, seed));
             }
-            drawn.merge(List.of(completion(sequence)[0], completion(sequence)[1]), 1L, Long::sum);
+            List<Sequence> going = new ArrayList<>(batch);
+            while (!going.isEmpty()) {
+                going.forEach(sequence -> sequence.startRound(2));
+                decoding.round(going);
+                going.forEach(sequence -> sequence.accept(policy, drafted -> true));
+                going.removeIf(sequence -> sequence.completionLength() >= 2);
+            }
+            for (Sequence sequence : batch) {
+                int[] completion = completion(sequence);
+                drawn.merge(List.of(completion[0], completion[1]), 1L, Long::sum);
+                sequence.close();
+            }
         }
         return drawn;
+    }
+
+    /** A sequence whose cache holds all but the last prompt token: all it writes is from rounds. */
+    private static Sequence behind(int[] prompt, KeyValueCache cache, int seed) {
+        Sequence sequence =
+                new Sequence(
+                        prompt,
+                        5,
+                        new Sequence.Drafting(EXIT, OptionalInt.of(1 + seed % 2), 0),
+                        Set.of(),
+                        SAMPLING,
+                        seed,
+                        new KeyValueCache(memory));
+        assertThat(sequence.cache().reserve(prompt.length + 5)).isTrue();
+        sequence.cache().block(0).copyFrom(cache.block(0));
+        sequence.foundInCache(prompt.length - 1);
+        return sequence;
     }
 
     /** Probability of a chi-square at least this large, rare pairs taken together. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.onnxruntime.OrtEnvironment;
+import org.apache.commons.math3.stat.inference.ChiSquareTest;
 import org.junit.jupiter.api.Test;
 
 class TokenDistributionTest {
@@ -56,35 +57,51 @@ class TokenDistributionTest {
     }
 
     @Test
-    void drawsEachTokenForItsShareOfTheUnitInterval() {
-        TokenDistribution distribution =
-                filled(new Sampling(1, 0, 1), logs(0.5, 0.3, 0.1, 0.06, 0.04));
+    void drawsEachTokenWithItsProbability() {
+        double[] probabilities = {0.5, 0.3, 0.1, 0.06, 0.04};
+        TokenDistribution distribution = filled(new Sampling(1, 0, 1), logs(probabilities));
+        long[] drawn = new long[VOCAB];
+        for (int position = 0; position < 100_000; position++) {
+            drawn[distribution.sample(7, position)]++;
+        }
 
-        assertThat(distribution.sample(0)).isZero();
-        assertThat(distribution.sample(0.499)).isZero();
-        assertThat(distribution.sample(0.501)).isEqualTo(1);
-        assertThat(distribution.sample(0.799)).isEqualTo(1);
-        assertThat(distribution.sample(Math.nextDown(1.0))).isEqualTo(4);
+        assertThat(new ChiSquareTest().chiSquareTest(probabilities, drawn)).isGreaterThan(1e-3);
     }
 
     @Test
-    void theRestOfARefusedDraftIsThePositiveDifference() {
-        Sampling plain = new Sampling(1, 0, 1);
-        TokenDistribution target = filled(plain, logs(0.5, 0.3, 0.1, 0.06, 0.04));
-        target.subtract(filled(plain, logs(0.2, 0.7, 0.05, 0.03, 0.02)));
+    void drawsByPositionAreIndependent() {
+        double[] probabilities = {0.5, 0.3, 0.1, 0.06, 0.04};
+        TokenDistribution distribution = filled(new Sampling(1, 0, 1), logs(probabilities));
+        long[][] pairs = new long[VOCAB][VOCAB];
+        for (int position = 0; position < 100_000; position++) {
+            pairs[distribution.sample(7, position)][distribution.sample(7, position + 1)]++;
+        }
 
-        assertThat(probabilities(target))
-                .containsExactly(new float[] {0.75f, 0, 0.125f, 0.075f, 0.05f}, within(1e-3f));
+        assertThat(new ChiSquareTest().chiSquareTest(pairs)).isGreaterThan(1e-3);
     }
 
     @Test
-    void equalDistributionsLeaveTheTarget() {
+    void closeDistributionsDrawTheSameTokenAtLeastAsOftenAsTheCouplingPromises() {
         Sampling plain = new Sampling(1, 0, 1);
         TokenDistribution target = filled(plain, logs(0.5, 0.3, 0.1, 0.06, 0.04));
-        target.subtract(filled(plain, logs(0.5, 0.3, 0.1, 0.06, 0.04)));
+        TokenDistribution draft = filled(plain, logs(0.4, 0.4, 0.1, 0.06, 0.04));
+        int same = 0;
+        for (int position = 0; position < 10_000; position++) {
+            same += target.sample(7, position) == draft.sample(7, position) ? 1 : 0;
+        }
 
-        assertThat(probabilities(target))
-                .containsExactly(new float[] {0.5f, 0.3f, 0.1f, 0.06f, 0.04f}, within(1e-6f));
+        // Their total variation distance is 0.1; 0.02 is four standard deviations.
+        assertThat(same / 10_000.0).isGreaterThan((1 - 0.1) / (1 + 0.1) - 0.02);
+    }
+
+    @Test
+    void confidenceIsTheLikeliestTokensProbability() {
+        assertThat(filled(new Sampling(1, 0, 1), logs(0.5, 0.3, 0.1, 0.06, 0.04)).confidence())
+                .isCloseTo(0.5, within(1e-6));
+        try (TokenRows rows = new TokenRows(OrtEnvironment.getEnvironment(), 2, VOCAB)) {
+            rows.values().put(VOCAB, logs(0.06, 0.3, 0.1, 0.5, 0.04));
+            assertThat(TokenDistribution.confidence(rows, 1)).isCloseTo(0.5, within(1e-6));
+        }
     }
 
     @Test

@@ -49,7 +49,7 @@ class CborTypeInformationTest {
                     "text",
                     List.of(5, 2_000_000, 1),
                     FinishReason.STOP,
-                    new GenerationStatistics(1, 2, 3, 4, 5, 6, Long.MAX_VALUE),
+                    new GenerationStatistics(1, 1, 2, 3, 4, 5, 6, Long.MAX_VALUE),
                     Optional.empty(),
                     new byte[0]);
 

@@ -27,6 +27,7 @@ final class GenerationMetricsTest {
         metrics.countResult(completion(5, 4, 3));
 
         assertThat(counter("tokens")).isEqualTo(15);
+        assertThat(counter("cachedPromptTokens")).isZero();
         assertThat(counter("draftedTokens")).isEqualTo(12);
         assertThat(counter("acceptedTokens")).isEqualTo(9);
         assertThat(gauge("acceptanceRate")).isEqualTo(0.75);
@@ -89,7 +90,7 @@ final class GenerationMetricsTest {
                 "",
                 List.of(),
                 FinishReason.STOP,
-                new GenerationStatistics(4, tokens, drafted, accepted, 2, 7_000_000, 9_000_000),
+                new GenerationStatistics(4, 0, tokens, drafted, accepted, 2, 7_000_000, 9_000_000),
                 Optional.empty(),
                 new byte[0]);
     }

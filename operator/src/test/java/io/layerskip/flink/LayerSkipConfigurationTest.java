@@ -5,12 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.engine.EngineSettings;
+import io.layerskip.model.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
@@ -26,31 +25,54 @@ final class LayerSkipConfigurationTest {
     void readsValuesWrittenAsText() {
         LayerSkipConfiguration configuration =
                 read(
-                        Map.of(
-                                "layerskip.assistant-early-exit", "3;2",
-                                "layerskip.num-assistant-tokens", "0",
-                                "layerskip.max-tokens", "20",
-                                "layerskip.temperature", "0.7",
-                                "layerskip.threads", "3",
-                                "layerskip.capacity", "5",
-                                "layerskip.request-timeout", "10 s",
-                                "layerskip.output-order", "ordered"));
+                        Map.ofEntries(
+                                Map.entry("layerskip.assistant-early-exit", "3;2"),
+                                Map.entry("layerskip.num-assistant-tokens", "0"),
+                                Map.entry("layerskip.assistant-confidence-threshold", "0.4"),
+                                Map.entry("layerskip.max-batch-size", "8"),
+                                Map.entry("layerskip.kv-cache-memory", "64 mb"),
+                                Map.entry("layerskip.max-tokens", "20"),
+                                Map.entry("layerskip.temperature", "0.7"),
+                                Map.entry("layerskip.precision", "int8"),
+                                Map.entry("layerskip.cache-folder", "/tmp/weights"),
+                                Map.entry("layerskip.prefix-caching", "false"),
+                                Map.entry("layerskip.threads", "3"),
+                                Map.entry("layerskip.capacity", "5"),
+                                Map.entry("layerskip.request-timeout", "10 s"),
+                                Map.entry("layerskip.output-order", "ordered")));
 
         assertThat(configuration.toEngineSettings(1))
                 .isEqualTo(
-                        new EngineSettings(
-                                List.of(3, 2), 0, OptionalInt.of(20), 0.7, 0, 1.0, 3, 8));
+                        EngineSettings.builder(3, 2)
+                                .numAssistantTokens(0)
+                                .assistantConfidenceThreshold(0.4)
+                                .maxTokens(20)
+                                .temperature(0.7)
+                                .precision(Precision.INT8)
+                                .cacheFolder(Path.of("/tmp/weights"))
+                                .prefixCaching(false)
+                                .threads(3)
+                                .maxBatchSize(8)
+                                .kvCacheBytes(64 << 20)
+                                .build());
         assertThat(configuration.capacity()).isEqualTo(5);
         assertThat(configuration.requestTimeout()).isEqualTo(Duration.ofSeconds(10));
         assertThat(configuration.outputOrder()).isEqualTo(AsyncDataStream.OutputMode.ORDERED);
     }
 
     @Test
-    void sharesTheCoresAmongTheSlots() {
+    void sharesCoresAndMemoryAmongTheSlots() {
         int cores = Runtime.getRuntime().availableProcessors();
 
         assertThat(read(Map.of()).toEngineSettings(1).threads()).isEqualTo(cores);
         assertThat(read(Map.of()).toEngineSettings(cores + 1).threads()).isEqualTo(1);
+        assertThat(read(Map.of()).toEngineSettings(2).kvCacheBytes())
+                .isEqualTo(Runtime.getRuntime().maxMemory() / 4 / 2);
+    }
+
+    @Test
+    void draftsAsManyTokensAsPayByDefault() {
+        assertThat(read(Map.of()).toEngineSettings(1).numAssistantTokens()).isEmpty();
     }
 
     @Test
@@ -67,14 +89,20 @@ final class LayerSkipConfigurationTest {
                         + " such as 2 or 2;3",
                 "layerskip.assistant-early-exit|2;2|one or more different layers, each at least 1,"
                         + " such as 2 or 2;3",
-                "layerskip.num-assistant-tokens|65|from 0 to 64",
+                "layerskip.num-assistant-tokens|65|auto or from 0 to 64",
+                "layerskip.num-assistant-tokens|many|auto or from 0 to 64",
+                "layerskip.assistant-confidence-threshold|1.5|from 0 to 1",
+                "layerskip.kv-cache-memory|0 mb|a size above 0, such as 256 mb",
                 "layerskip.max-tokens|0|a whole number, at least 1",
                 "layerskip.temperature|-1|from 0 to 100.0",
                 "layerskip.temperature|NaN|from 0 to 100.0",
                 "layerskip.top-k|many|a whole number, at least 0",
                 "layerskip.top-p|0|above 0 and at most 1",
+                "layerskip.precision|fp8|FP32, INT8 or INT4",
+                "layerskip.cache-folder|' '|a folder",
+                "layerskip.prefix-caching|maybe|true or false",
                 "layerskip.threads|0|a whole number, at least 1",
-                "layerskip.max-batch-size|1.5|a whole number, at least 1",
+                "layerskip.max-batch-size|129|from 1 to 128",
                 "layerskip.capacity|0|a whole number, at least 1",
                 "layerskip.request-timeout|0 s|a duration of at least 1 ms, such as 5 min",
                 "layerskip.output-order|sorted|ORDERED or UNORDERED"

@@ -20,10 +20,19 @@ class OnnxGraphsTest {
     void everyWeightIsInExactlyOneGraphAndTheEmbeddingInNone() throws Exception {
         new CheckpointWriter(1).write(folder);
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            OnnxGraphs graphs = new OnnxGraphs(checkpoint.config(), checkpoint::weight);
+            OnnxGraphs graphs = graphs(checkpoint);
 
             List<String> used = new ArrayList<>();
-            for (byte[] graph : List.of(graphs.layers(0, 1), graphs.layers(1, 4), graphs.head())) {
+            // Four layers, cut behind the first.
+            for (byte[] graph :
+                    List.of(
+                            graphs.attentionInput(0),
+                            graphs.attentionOutput(0),
+                            graphs.attentionInput(1),
+                            graphs.betweenAttentions(1),
+                            graphs.betweenAttentions(2),
+                            graphs.attentionOutput(3),
+                            graphs.head())) {
                 used.addAll(weights(graph));
             }
 
@@ -37,11 +46,16 @@ class OnnxGraphsTest {
     void aTiedHeadIsTheEmbedding() throws Exception {
         new CheckpointWriter(1).config("tie_word_embeddings", true).write(folder);
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            OnnxGraphs graphs = new OnnxGraphs(checkpoint.config(), checkpoint::weight);
+            OnnxGraphs graphs = graphs(checkpoint);
 
             assertThat(weights(graphs.head()))
                     .containsExactlyInAnyOrder(LlamaTensors.EMBEDDING, LlamaTensors.FINAL_NORM);
         }
+    }
+
+    private static OnnxGraphs graphs(Checkpoint checkpoint) {
+        MatrixProducts products = new Float32Products(checkpoint::weight);
+        return new OnnxGraphs(checkpoint.config(), checkpoint::weight, products, products);
     }
 
     private static List<String> weights(byte[] graph) throws Exception {

@@ -93,7 +93,8 @@ class GenerationJobITCase {
         request.putObject("metadata").put("customer", 7);
         topics.send(List.of(record("key", request.toString())));
 
-        ConsumerRecord<byte[], byte[]> completion = runUntilOneIn(completions, Map.of());
+        ConsumerRecord<byte[], byte[]> completion =
+                runUntilOneIn(completions, Map.of("layerskip.num-assistant-tokens", "5"));
 
         assertThat(text(completion.key())).isEqualTo("key");
         assertThat(header(completion, "trace")).isEqualTo("7");

@@ -2,28 +2,27 @@ package io.layerskip.jobs.cli;
 
 import io.layerskip.connectors.CompletionRequestFormat;
 import io.layerskip.connectors.InvalidRequestException;
-import io.layerskip.engine.EngineSettings;
-import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.Settings;
 import io.layerskip.jobs.Settings.Shortcut;
-import io.layerskip.jobs.cli.SpeedComparison.Measurement;
+import io.layerskip.jobs.bench.Bench;
+import io.layerskip.jobs.bench.Experiments;
+import io.layerskip.jobs.bench.Report;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -32,12 +31,12 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Measures self-speculation against plain decoding, for a sweep of exit layers and drafts. */
+/** Measures the engine with a model on this machine. */
 @Command(
         name = "bench",
         description =
-                "Measures how much faster self-speculation is than plain decoding, one request at a"
-                        + " time, for every exit layer and draft length.",
+                "Measures the engine on this machine: prints tables, and writes them with charts as"
+                        + " one HTML page.",
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
         sortOptions = false)
@@ -51,14 +50,26 @@ final class BenchCommand implements Callable<Integer> {
                             new Shortcut(
                                     "--assistant-early-exit",
                                     LayerSkipOptions.ASSISTANT_EARLY_EXIT),
+                            new Shortcut("--precision", LayerSkipOptions.PRECISION),
                             new Shortcut("--threads", LayerSkipOptions.THREADS)));
+
+    @Option(
+            names = "--only",
+            split = ",",
+            paramLabel = "NAME",
+            completionCandidates = ExperimentNames.class,
+            description =
+                    "Experiments, separated by commas: ${COMPLETION-CANDIDATES}. Default: all.")
+    private List<String> only = Experiments.names();
 
     @Option(
             names = "--num-assistant-tokens",
             split = ",",
             paramLabel = "K",
-            defaultValue = "3,5,8",
-            description = "Draft lengths, separated by commas. Default: ${DEFAULT-VALUE}.")
+            defaultValue = "3,5",
+            description =
+                    "Fixed draft lengths to compare with, separated by commas. Default:"
+                            + " ${DEFAULT-VALUE}.")
     private List<Integer> draftLengths;
 
     @Option(
@@ -83,7 +94,28 @@ final class BenchCommand implements Callable<Integer> {
             description = "Rounds that are timed. Default: ${DEFAULT-VALUE}.")
     private int rounds;
 
+    @Option(
+            names = "--html",
+            paramLabel = "FILE",
+            defaultValue = "flink-layerskip-bench.html",
+            description = "Where the page is written. Default: ${DEFAULT-VALUE}.")
+    private Path html;
+
+    @Option(
+            names = "--json",
+            paramLabel = "FILE",
+            description = "Writes the same figures for a program.")
+    private Optional<Path> json;
+
     @Spec private CommandSpec spec;
+
+    /** For the help. */
+    private static final class ExperimentNames implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return Experiments.names().iterator();
+        }
+    }
 
     @Override
     public Integer call() throws Exception {
@@ -95,32 +127,51 @@ final class BenchCommand implements Callable<Integer> {
         List<String> prompts = prompts();
         try (ModelFolder folder = configuration.model().open(loader);
                 Checkpoint checkpoint = Checkpoint.open(folder.path())) {
-            EngineSettings engine = configuration.toEngineSettings(1);
-            PrintWriter out = spec.commandLine().getOut();
-            out.printf(
-                    Locale.ROOT,
-                    "%s: %d prompts, %d thread(s), median of %d rounds%n%n",
-                    configuration.model().modelName(),
-                    prompts.size(),
-                    engine.threads(),
-                    rounds);
-            out.println(
-                    "| exit layer | drafts | accepted | µs per token after the first |"
-                            + " speedup after the first token (least to most) |"
-                            + " speedup of whole requests |");
-            out.println("|---:|---:|---:|---:|---:|---:|");
-            for (int exit : engine.exitLayers()) {
-                measure(checkpoint, engine.withExitLayers(List.of(exit)), prompts, out);
-            }
+            Bench bench =
+                    new Bench(
+                            configuration.model().modelName(),
+                            checkpoint,
+                            // What an experiment repeats must not be known from the last time.
+                            configuration.toEngineSettings(1).toBuilder()
+                                    .numAssistantTokens(OptionalInt.empty())
+                                    .prefixCaching(false)
+                                    .build(),
+                            prompts,
+                            rounds,
+                            draftLengths);
+            Report.run(bench, only, new Publisher());
+            spec.commandLine().getErr().println("The page with charts: " + html.toAbsolutePath());
         }
         return ExitCode.OK;
     }
 
+    /** Writes everything anew after each experiment: what is known stays if a later one fails. */
+    private final class Publisher implements Report.Listener {
+
+        @Override
+        public void begins(String title) {
+            spec.commandLine().getErr().println(title + " ...");
+        }
+
+        @Override
+        public void ended(Report report) throws IOException {
+            spec.commandLine().getOut().println(report.latest());
+            report.writeHtml(html);
+            if (json.isPresent()) {
+                report.writeJson(json.get());
+            }
+        }
+    }
+
     private void checkOptions() {
         check(
+                Experiments.names().containsAll(only),
+                "--only is %s; allowed: %s"
+                        .formatted(String.join(",", only), String.join(",", Experiments.names())));
+        check(
                 draftLengths.stream()
-                        .allMatch(k -> k >= 0 && k <= GenerationParameters.MAX_ASSISTANT_TOKENS),
-                "--num-assistant-tokens is %s; allowed: each from 0 to %d"
+                        .allMatch(k -> k >= 1 && k <= GenerationParameters.MAX_ASSISTANT_TOKENS),
+                "--num-assistant-tokens is %s; allowed: each from 1 to %d"
                         .formatted(draftLengths, GenerationParameters.MAX_ASSISTANT_TOKENS));
         check(maxPrompts >= 1, "--prompts is %d; allowed: at least 1".formatted(maxPrompts));
         check(rounds >= 1, "--rounds is %d; allowed: at least 1".formatted(rounds));
@@ -129,28 +180,6 @@ final class BenchCommand implements Callable<Integer> {
     private void check(boolean allowed, String message) {
         if (!allowed) {
             throw new ParameterException(spec.commandLine(), message);
-        }
-    }
-
-    /** One engine an exit: a cut that is not used would cost the others a call a pass. */
-    private void measure(
-            Checkpoint checkpoint, EngineSettings settings, List<String> prompts, PrintWriter out)
-            throws ExecutionException, InterruptedException {
-        try (GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
-            for (Measurement measured :
-                    new SpeedComparison(engine, prompts).measure(draftLengths, rounds)) {
-                out.printf(
-                        Locale.ROOT,
-                        "| %d | %d | %.1f %% | %.0f | %.2f (%.2f to %.2f) | %.2f |%n",
-                        settings.exitLayers().get(0),
-                        measured.draftLength(),
-                        100 * measured.acceptanceRate(),
-                        Measurement.median(measured.tokenMicros()),
-                        Measurement.median(measured.tokenSpeedup()),
-                        measured.tokenSpeedup().getMin(),
-                        measured.tokenSpeedup().getMax(),
-                        Measurement.median(measured.requestSpeedup()));
-            }
         }
     }
 

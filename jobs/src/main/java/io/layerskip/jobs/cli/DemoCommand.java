@@ -6,7 +6,10 @@ import io.layerskip.engine.GenerationEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.jobs.EmbeddedBroker;
 import io.layerskip.jobs.GenerationJob;
-import io.layerskip.jobs.cli.SpeedComparison.Measurement;
+import io.layerskip.jobs.bench.Comparison;
+import io.layerskip.jobs.bench.Contender;
+import io.layerskip.jobs.bench.EngineContender;
+import io.layerskip.jobs.bench.Measurement;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
 import java.io.BufferedReader;
@@ -151,10 +154,13 @@ final class DemoCommand implements Callable<Integer> {
         try (ModelFolder folder = configuration.model().open(DemoCommand.class.getClassLoader());
                 Checkpoint checkpoint = Checkpoint.open(folder.path());
                 GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
-            List<Measurement> measured =
-                    new SpeedComparison(engine, prompts)
-                            .measure(List.of(settings.numAssistantTokens()), COMPARED_ROUNDS);
-            return Measurement.median(measured.get(0).tokenSpeedup());
+            List<Contender> contenders =
+                    List.of(
+                            EngineContender.plain(engine),
+                            EngineContender.asSet("drafting", engine));
+            Measurement drafting =
+                    new Comparison(prompts, COMPARED_ROUNDS).run(contenders, 1).get(1);
+            return drafting.tokenSpeedup().getPercentile(50);
         }
     }
 

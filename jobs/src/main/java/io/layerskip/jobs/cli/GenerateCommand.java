@@ -43,6 +43,7 @@ final class GenerateCommand implements Callable<Integer> {
                             new Shortcut("--temperature", LayerSkipOptions.TEMPERATURE),
                             new Shortcut("--top-k", LayerSkipOptions.TOP_K),
                             new Shortcut("--top-p", LayerSkipOptions.TOP_P),
+                            new Shortcut("--precision", LayerSkipOptions.PRECISION),
                             new Shortcut("--threads", LayerSkipOptions.THREADS)));
 
     @Spec private CommandSpec spec;

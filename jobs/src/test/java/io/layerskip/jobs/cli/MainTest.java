@@ -180,8 +180,58 @@ final class MainTest {
         assertThat(err()).contains("option kafka.bootstrap.servers is missing");
     }
 
+    @Test
+    void measuresAndReports() throws IOException {
+        Path html = temp.resolve("bench.html");
+        Path json = temp.resolve("bench.json");
+
+        int exitCode =
+                run(
+                        "bench",
+                        "--only",
+                        "one-stream,prefix",
+                        "--prompts",
+                        "3",
+                        "--rounds",
+                        "2",
+                        "--num-assistant-tokens",
+                        "4",
+                        "--html",
+                        html.toString(),
+                        "--json",
+                        json.toString());
+
+        assertThat(exitCode).isZero();
+        JsonNode sections = new JsonMapper().readTree(Files.readString(json)).path("sections");
+        assertThat(sections)
+                .extracting(section -> section.path("name").asText())
+                .containsExactly("one-stream", "prefix");
+        JsonNode rows = sections.at("/0/table/rows");
+        assertThat(rows)
+                .extracting(row -> row.path(0).asText())
+                .containsExactly("plain", "4 drafts", "auto");
+        assertThat(rows)
+                .extracting(row -> row.path(7).asText())
+                .containsExactly("3 of 3", "3 of 3", "3 of 3");
+        JsonNode speedup = rows.at("/1/3");
+        assertThat(speedup.path("median").asDouble())
+                .isBetween(speedup.path("least").asDouble(), speedup.path("most").asDouble());
+        assertThat(out()).contains("| plain | ").contains("| off | ");
+        // Whole, and in need of nothing from elsewhere.
+        assertThat(Files.readString(html))
+                .contains("\"one-stream\"", "echarts.init", "</html>")
+                .doesNotContain("/*report*/", "/*charts*/", "<script src", "<link");
+    }
+
+    @Test
+    void refusesAnExperimentThatItDoesNotKnow() {
+        assertThat(run("bench", "--only", "one-stream,speed")).isEqualTo(2);
+
+        assertThat(err()).contains("--only is one-stream,speed; allowed: one-stream,concurrency,");
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "run"})
+    @ValueSource(strings = {"demo", "generate", "run", "bench"})
     void helpsWithEveryCommand(String command) {
         assertThat(run(command, "--help")).isZero();
 

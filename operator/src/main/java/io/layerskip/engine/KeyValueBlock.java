@@ -1,0 +1,121 @@
+package io.layerskip.engine;
+
+import io.layerskip.model.ModelConfig;
+import java.util.Arrays;
+
+/**
+ * Keys and values of {@value #TOKENS} consecutive tokens, all layers.
+ *
+ * <p>Both lie in tiles of {@value #TILE_ROWS} rows of {@value #TILE_LANES} lanes: a row of keys is
+ * one element of the head's width, its lanes are tokens; a row of values is one token, its lanes
+ * are elements. Attention adds up multiples of rows, and only loops over whole small arrays, as a
+ * tile is one, are compiled to vector instructions by the JVM (JDK 17): where arrays are entered at
+ * an offset, it cannot tell that they do not overlap. Blocks are counted: a prompt's may belong to
+ * several sequences and the {@link PrefixCache}.
+ */
+final class KeyValueBlock {
+
+    /** Tokens in a block. */
+    static final int TOKENS = 64;
+
+    static final int TILE_ROWS = 4;
+    static final int TILE_LANES = 64;
+
+    private static final int VALUE_QUADS = TOKENS / TILE_ROWS;
+
+    private final int headDim;
+    private final int keyValueHeads;
+    private final int keyTiles;
+    private final int valueParts;
+    private final float[][][] keys;
+    private final float[][][] values;
+    private int owners;
+
+    KeyValueBlock(ModelConfig config) {
+        this.headDim = config.headDim();
+        this.keyValueHeads = config.numKeyValueHeads();
+        this.keyTiles = keyTiles(config);
+        this.valueParts = valueParts(config);
+        int tile = TILE_ROWS * TILE_LANES;
+        this.keys = new float[config.numHiddenLayers()][keyValueHeads * keyTiles][tile];
+        this.values =
+                new float[config.numHiddenLayers()][keyValueHeads * VALUE_QUADS * valueParts][tile];
+    }
+
+    /** Bytes that a block takes. */
+    static long bytes(ModelConfig config) {
+        long tiles =
+                (long) config.numKeyValueHeads()
+                        * (keyTiles(config) + VALUE_QUADS * valueParts(config));
+        return config.numHiddenLayers() * tiles * TILE_ROWS * TILE_LANES * Float.BYTES;
+    }
+
+    private static int keyTiles(ModelConfig config) {
+        return (config.headDim() + TILE_ROWS - 1) / TILE_ROWS;
+    }
+
+    private static int valueParts(ModelConfig config) {
+        return (config.headDim() + TILE_LANES - 1) / TILE_LANES;
+    }
+
+    /** The tile of a head's keys with the elements [tile x {@value #TILE_ROWS}, ...). */
+    float[] keys(int layer, int head, int tile) {
+        return keys[layer][head * keyTiles + tile];
+    }
+
+    /**
+     * The tile of a head's values with the tokens [4 quad, ...) and the elements [64 part, ...).
+     */
+    float[] values(int layer, int head, int quad, int part) {
+        return values[layer][(head * VALUE_QUADS + quad) * valueParts + part];
+    }
+
+    /**
+     * Writes one token. Those behind it in its rows of values become zeros: they are multiplied by
+     * zero, which would not make up for what a failed computation may have left.
+     *
+     * @param slot the token's, in [0, {@value #TOKENS})
+     * @param source its keys [key/value heads, head width] and, behind them, its values
+     * @param from index in {@code source} of the first key
+     */
+    void store(int layer, int slot, float[] source, int from) {
+        int row = slot % TILE_ROWS * TILE_LANES;
+        for (int head = 0; head < keyValueHeads; head++) {
+            int key = from + head * headDim;
+            for (int d = 0; d < headDim; d++) {
+                keys(layer, head, d / TILE_ROWS)[d % TILE_ROWS * TILE_LANES + slot] =
+                        source[key + d];
+            }
+            int value = key + keyValueHeads * headDim;
+            for (int d = 0; d < headDim; d += TILE_LANES) {
+                float[] tile = values(layer, head, slot / TILE_ROWS, d / TILE_LANES);
+                System.arraycopy(source, value + d, tile, row, Math.min(TILE_LANES, headDim - d));
+                Arrays.fill(tile, row + TILE_LANES, tile.length, 0);
+            }
+        }
+    }
+
+    /** Becomes a copy of another block. */
+    void copyFrom(KeyValueBlock other) {
+        copy(other.keys, keys);
+        copy(other.values, values);
+    }
+
+    private static void copy(float[][][] from, float[][][] to) {
+        for (int layer = 0; layer < from.length; layer++) {
+            for (int tile = 0; tile < from[layer].length; tile++) {
+                System.arraycopy(
+                        from[layer][tile], 0, to[layer][tile], 0, from[layer][tile].length);
+            }
+        }
+    }
+
+    void retain() {
+        owners++;
+    }
+
+    /** Gives up one ownership; returns whether it was the last. */
+    boolean release() {
+        return --owners == 0;
+    }
+}

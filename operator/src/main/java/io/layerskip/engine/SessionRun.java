@@ -1,0 +1,41 @@
+package io.layerskip.engine;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A session with what it reads and writes; the maps are filled anew for each run. Not thread-safe.
+ */
+final class SessionRun implements AutoCloseable {
+
+    private final OrtSession session;
+    private final Map<String, OnnxTensor> inputs = new HashMap<>();
+    private final Map<String, OnnxTensor> outputs = new HashMap<>();
+
+    SessionRun(OrtSession session) {
+        this.session = session;
+    }
+
+    SessionRun input(String name, OnnxTensor tensor) {
+        inputs.put(name, tensor);
+        return this;
+    }
+
+    SessionRun output(String name, OnnxTensor tensor) {
+        outputs.put(name, tensor);
+        return this;
+    }
+
+    void run() throws OrtException {
+        session.run(inputs, Set.of(), outputs).close();
+    }
+
+    @Override
+    public void close() throws OrtException {
+        session.close();
+    }
+}

@@ -1,0 +1,62 @@
+package io.layerskip.engine;
+
+import java.util.Arrays;
+
+/**
+ * Whose tokens the rows of a pass are: spans of rows, each consecutive positions of one sequence. A
+ * buffer that is filled anew for every pass.
+ */
+final class Spans {
+
+    private KeyValueCache[] caches = new KeyValueCache[16];
+    private int[] positions = new int[16];
+    private int[] counts = new int[16];
+    private int size;
+    private int rows;
+
+    void clear() {
+        Arrays.fill(caches, 0, size, null);
+        size = 0;
+        rows = 0;
+    }
+
+    /** Adds a span of {@code count} rows behind the others. */
+    void add(KeyValueCache cache, int position, int count) {
+        if (position + count > cache.capacity()) {
+            throw new IllegalArgumentException(
+                    (position + count) + " tokens in a cache for " + cache.capacity());
+        }
+        if (size == counts.length) {
+            caches = Arrays.copyOf(caches, 2 * size);
+            positions = Arrays.copyOf(positions, 2 * size);
+            counts = Arrays.copyOf(counts, 2 * size);
+        }
+        caches[size] = cache;
+        positions[size] = position;
+        counts[size] = count;
+        size++;
+        rows += count;
+    }
+
+    int size() {
+        return size;
+    }
+
+    /** Rows of all spans together. */
+    int rows() {
+        return rows;
+    }
+
+    KeyValueCache cache(int span) {
+        return caches[span];
+    }
+
+    /** Position in its sequence of the span's first row. */
+    int position(int span) {
+        return positions[span];
+    }
+
+    int count(int span) {
+        return counts[span];
+    }
+}

@@ -1,0 +1,95 @@
+package io.layerskip.model;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** A matrix of a checkpoint, read row by row from the mapped file. */
+public final class WeightRows {
+
+    private final ByteBuffer rows;
+    private final WeightType type;
+    private final int width;
+
+    private WeightRows(ByteBuffer rows, WeightType type, int width) {
+        this.rows = rows;
+        this.type = type;
+        this.width = width;
+    }
+
+    /**
+     * Maps a matrix.
+     *
+     * @throws CheckpointException if it cannot be mapped; 2 GiB are the most that can
+     */
+    static WeightRows map(Weight weight) throws CheckpointException {
+        Path file = weight.file();
+        if (weight.length() > Integer.MAX_VALUE) {
+            throw new CheckpointException(
+                    "%s: tensor %s has %d bytes, at most %d can be mapped"
+                            .formatted(
+                                    file.getFileName(),
+                                    weight.name(),
+                                    weight.length(),
+                                    Integer.MAX_VALUE));
+        }
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            ByteBuffer rows =
+                    channel.map(FileChannel.MapMode.READ_ONLY, weight.offset(), weight.length());
+            return new WeightRows(
+                    rows.order(ByteOrder.LITTLE_ENDIAN),
+                    weight.type(),
+                    Math.toIntExact(weight.shape().get(1)));
+        } catch (IOException e) {
+            throw new CheckpointException(
+                    "%s: tensor %s cannot be mapped: %s".formatted(file, weight.name(), e), e);
+        }
+    }
+
+    /**
+     * Reads a row as float32.
+     *
+     * @param row in [0, rows)
+     * @param target receives [width] floats
+     * @param at index in {@code target} of the first
+     */
+    public void read(int row, FloatBuffer target, int at) {
+        int start = row * width * type.bytes();
+        for (int i = 0; i < width; i++) {
+            target.put(at + i, element(start, i));
+        }
+    }
+
+    /** Reads a row [width] as float32. */
+    void read(int row, float[] target) {
+        int start = row * width * type.bytes();
+        for (int i = 0; i < width; i++) {
+            target[i] = element(start, i);
+        }
+    }
+
+    private float element(int start, int i) {
+        return switch (type) {
+            case F32 -> rows.getFloat(start + 4 * i);
+            case F16 -> float16(rows.getShort(start + 2 * i));
+            case BF16 -> Float.intBitsToFloat(rows.getShort(start + 2 * i) << 16);
+        };
+    }
+
+    /** IEEE 754 binary16 to float32, exactly. */
+    static float float16(short bits) {
+        int sign = (bits & 0x8000) << 16;
+        int exponent = (bits >> 10) & 0x1f;
+        int fraction = bits & 0x3ff;
+        if (exponent == 0) {
+            float magnitude = fraction * 0x1p-24f;
+            return sign == 0 ? magnitude : -magnitude;
+        }
+        int widened = exponent == 0x1f ? 0xff : exponent + 127 - 15;
+        return Float.intBitsToFloat(sign | widened << 23 | fraction << 13);
+    }
+}
