@@ -79,25 +79,54 @@ final class LayerSegment implements AutoCloseable {
      * @param target [rows, hidden] that leave the last; another buffer than {@code hidden}
      */
     void forward(Spans spans, TokenRows hidden, TokenRows target) throws OrtException {
+        TokenRows entering = forwardToLastAttention(spans, hidden);
+        finish(entering, spans.rows(), target);
+    }
+
+    /**
+     * The same, but only some rows leave: behind its attention, the last layer computes no others.
+     *
+     * @param hidden overwritten
+     * @param target [count, hidden]
+     * @param leaving rows in [0, count), rising
+     */
+    void forward(Spans spans, TokenRows hidden, TokenRows target, int[] leaving, int count)
+            throws OrtException {
+        TokenRows entering = forwardToLastAttention(spans, hidden);
+        if (count > 0) {
+            entering.select(leaving, count);
+            scratch.attended.select(leaving, count);
+            finish(entering, count, target);
+        }
+    }
+
+    /** Leaves the last layer's attention in the scratch; returns what entered that layer. */
+    private TokenRows forwardToLastAttention(Spans spans, TokenRows hidden) throws OrtException {
         int rows = spans.rows();
         runs.get(0).input(OnnxGraphs.HIDDEN, hidden.view(rows));
         runs.get(0).output(OnnxGraphs.QKV, scratch.qkv.view(rows)).run();
         TokenRows entering = hidden;
-        for (int layer = from; layer < to; layer++) {
+        for (int layer = from; layer < to - 1; layer++) {
             scratch.attention.attend(layer, spans, scratch.qkv, scratch.attended);
-            SessionRun run = runs.get(layer - from + 1);
-            run.input(OnnxGraphs.ATTENDED, scratch.attended.view(rows));
-            run.input(OnnxGraphs.HIDDEN, entering.view(rows));
-            boolean last = layer == to - 1;
-            TokenRows leaving =
-                    last ? target : entering == scratch.even ? scratch.odd : scratch.even;
-            run.output(OnnxGraphs.HIDDEN_OUT, leaving.view(rows));
-            if (!last) {
-                run.output(OnnxGraphs.QKV, scratch.qkv.view(rows));
-            }
-            run.run();
+            TokenRows leaving = entering == scratch.even ? scratch.odd : scratch.even;
+            runs.get(layer - from + 1)
+                    .input(OnnxGraphs.ATTENDED, scratch.attended.view(rows))
+                    .input(OnnxGraphs.HIDDEN, entering.view(rows))
+                    .output(OnnxGraphs.HIDDEN_OUT, leaving.view(rows))
+                    .output(OnnxGraphs.QKV, scratch.qkv.view(rows))
+                    .run();
             entering = leaving;
         }
+        scratch.attention.attend(to - 1, spans, scratch.qkv, scratch.attended);
+        return entering;
+    }
+
+    private void finish(TokenRows entering, int rows, TokenRows target) throws OrtException {
+        runs.get(runs.size() - 1)
+                .input(OnnxGraphs.ATTENDED, scratch.attended.view(rows))
+                .input(OnnxGraphs.HIDDEN, entering.view(rows))
+                .output(OnnxGraphs.HIDDEN_OUT, target.view(rows))
+                .run();
     }
 
     @Override

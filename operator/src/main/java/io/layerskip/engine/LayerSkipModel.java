@@ -117,6 +117,16 @@ final class LayerSkipModel implements AutoCloseable {
         segments.get(segment).forward(spans, states.get(segment), states.get(segment + 1));
     }
 
+    /**
+     * The last segment; only some rows, rising, leave the model.
+     *
+     * @see LayerSegment#forward(Spans, TokenRows, TokenRows, int[], int)
+     */
+    void forwardLast(Spans spans, int[] leaving, int count) throws OrtException {
+        int last = segments() - 1;
+        segments.get(last).forward(spans, states.get(last), states.get(last + 1), leaving, count);
+    }
+
     /** Where hidden states [rows, hidden] for {@link #logits} are put. */
     TokenRows headInput() {
         return headInput;

@@ -2,6 +2,7 @@ package io.layerskip.engine;
 
 import ai.onnxruntime.OrtException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -29,8 +30,12 @@ final class SelfSpeculation {
     private final float[] exitStates;
 
     private int kept;
-    private final Sequence[] asking = new Sequence[LayerSkipModel.MAX_LOGIT_ROWS];
-    private final int[] askingRows = new int[LayerSkipModel.MAX_LOGIT_ROWS];
+
+    /** Rows that are followed by something to write: where they stand, whose, and which. */
+    private final int[] asking = new int[LayerSkipModel.MAX_ROWS];
+
+    private final Sequence[] askers = new Sequence[LayerSkipModel.MAX_ROWS];
+    private final int[] askedRows = new int[LayerSkipModel.MAX_ROWS];
     private int asked;
 
     SelfSpeculation(LayerSkipModel model, DraftPolicy policy) {
@@ -176,6 +181,13 @@ final class SelfSpeculation {
         policy.spend(segment, spans.rows(), System.nanoTime() - start);
     }
 
+    /** The last segment over the spans, timed; the rows that are asked about leave it. */
+    private void forwardLast() throws OrtException {
+        long start = System.nanoTime();
+        model.forwardLast(spans, asking, asked);
+        policy.spend(model.segments() - 1, spans.rows(), System.nanoTime() - start);
+    }
+
     /** The head over the first rows of its input, timed. */
     private TokenRows logits(int count) throws OrtException {
         long start = System.nanoTime();
@@ -206,51 +218,53 @@ final class SelfSpeculation {
                 }
                 spans.add(sequence.cache(), sequence.cached(), sequence.rows());
             }
-            if (spans.rows() > 0) {
+            if (segment < model.segments() - 1 && spans.rows() > 0) {
                 forward(segment);
             }
         }
+        ask();
+        forwardLast();
+        answer();
+    }
+
+    /** Collects the rows that the head is asked about: of a prompt, only the end. */
+    private void ask() {
+        asked = 0;
         int row = 0;
         for (List<Sequence> sequences : byExit) {
             for (Sequence sequence : sequences) {
                 int rows = sequence.rows();
-                // Of a prompt, only the end is followed by something to write.
                 int first = sequence.endsPrefill() ? rows - 1 : sequence.isPrefilling() ? rows : 0;
                 for (int i = first; i < rows; i++) {
-                    ask(sequence, i - first, row + i);
+                    asking[asked] = row + i;
+                    askers[asked] = sequence;
+                    askedRows[asked++] = i - first;
                 }
                 row += rows;
             }
         }
-        answer();
     }
 
-    /** Has the head say what follows a row of the final states, together with others. */
-    private void ask(Sequence sequence, int choice, int row) throws OrtException {
-        model.headInput().write(asked, model.states(model.segments()), row);
-        asking[asked] = sequence;
-        askingRows[asked++] = choice;
-        if (asked == asking.length) {
-            answer();
-        }
-    }
-
+    /** Has the head say what the model writes behind the rows, and chooses. */
     private void answer() throws OrtException {
-        if (asked == 0) {
-            return;
-        }
-        TokenRows logits = logits(asked);
-        for (int i = 0; i < asked; i++) {
-            Sequence sequence = asking[i];
-            try {
-                int position = sequence.length() + askingRows[i];
-                sequence.choose(askingRows[i], choose(sequence, logits, i, position));
-            } catch (ArithmeticException e) {
-                sequence.fail(e);
+        TokenRows states = model.states(model.segments());
+        for (int from = 0; from < asked; from += LayerSkipModel.MAX_LOGIT_ROWS) {
+            int count = Math.min(asked - from, LayerSkipModel.MAX_LOGIT_ROWS);
+            for (int i = 0; i < count; i++) {
+                model.headInput().write(i, states, from + i);
             }
-            asking[i] = null;
+            TokenRows logits = logits(count);
+            for (int i = 0; i < count; i++) {
+                Sequence sequence = askers[from + i];
+                int row = askedRows[from + i];
+                try {
+                    sequence.choose(row, choose(sequence, logits, i, sequence.length() + row));
+                } catch (ArithmeticException e) {
+                    sequence.fail(e);
+                }
+            }
         }
-        asked = 0;
+        Arrays.fill(askers, 0, asked, null);
     }
 
     /** What follows, by the logits of a row: the same rule for draft and model. */

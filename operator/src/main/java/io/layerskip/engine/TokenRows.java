@@ -48,9 +48,22 @@ final class TokenRows implements AutoCloseable {
         values.put(row * width, source, at, width);
     }
 
-    /** Copies a row of another buffer of the same width in. */
+    /** Copies a row of a buffer of the same width in. */
     void write(int row, TokenRows source, int sourceRow) {
         values.put(row * width, source.values, sourceRow * width, width);
+    }
+
+    /**
+     * Moves rows to the front.
+     *
+     * @param rows rising
+     */
+    void select(int[] rows, int count) {
+        for (int i = 0; i < count; i++) {
+            if (rows[i] != i) {
+                write(i, this, rows[i]);
+            }
+        }
     }
 
     /** Rows [0, count) as a tensor [1, count, width] over this buffer's memory. */
