@@ -49,7 +49,8 @@ final class LargeModel implements Experiment {
                         List.of(
                                 "precision",
                                 "load s",
-                                "resident MiB",
+                                "resident MiB, drafts off",
+                                "and on",
                                 "prefill, tokens per second",
                                 "decode, tokens per second"));
         ACCEPTANCE.forEach(rate -> columns.add("simulated speedup at " + rate));
@@ -93,7 +94,10 @@ final class LargeModel implements Experiment {
             throws Exception {
         String prompt = Lengths.cut(bench, 0, PROMPT_TOKENS);
         // Before this process has an engine too: there may be no room for two.
-        row.add(ResidentMemory.ofEngine(checkpoint.folder(), settings, prompt));
+        for (EngineSettings drafts :
+                List.of(settings.toBuilder().numAssistantTokens(0).build(), settings)) {
+            row.add(ResidentMemory.ofEngine(checkpoint.folder(), drafts, prompt));
+        }
         long start = System.nanoTime();
         try (GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
             row.add(1, seconds(System.nanoTime() - start));
