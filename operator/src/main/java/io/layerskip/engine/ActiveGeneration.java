@@ -7,8 +7,8 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
 /**
- * A request in the engine. All but {@link #abort} and {@link #result} belongs to the engine's
- * thread.
+ * A request in the engine. All but {@link #abort}, {@link #result} and {@link #progress} belongs to
+ * the engine's thread.
  */
 final class ActiveGeneration implements Generation {
 
@@ -16,7 +16,8 @@ final class ActiveGeneration implements Generation {
     private final Consumer<TextChunk> listener;
     private final boolean watched;
     private final CompletableFuture<GenerationResult> result = new CompletableFuture<>();
-    private final long submitted = System.nanoTime();
+    private final GenerationProgress resumed;
+    private final long submitted;
 
     private volatile GenerationFailure aborted;
 
@@ -25,10 +26,18 @@ final class ActiveGeneration implements Generation {
     private long timeToFirstToken;
 
     /**
+     * @param resumed what an earlier generation of this request has written
      * @param watched whether the listener wants the text while it is written
      */
-    ActiveGeneration(GenerationRequest request, Consumer<TextChunk> listener, boolean watched) {
+    ActiveGeneration(
+            GenerationRequest request,
+            GenerationProgress resumed,
+            Consumer<TextChunk> listener,
+            boolean watched) {
         this.request = request;
+        this.resumed = resumed;
+        this.submitted = System.nanoTime() - resumed.statistics().totalNanos();
+        this.timeToFirstToken = resumed.statistics().timeToFirstTokenNanos();
         this.listener = listener;
         this.watched = watched || !request.parameters().stop().isEmpty();
     }
@@ -43,6 +52,11 @@ final class ActiveGeneration implements Generation {
         aborted = failure;
     }
 
+    @Override
+    public synchronized GenerationProgress progress() {
+        return started() ? new GenerationProgress(completion(), statistics()) : resumed;
+    }
+
     GenerationRequest request() {
         return request;
     }
@@ -51,7 +65,11 @@ final class ActiveGeneration implements Generation {
         return sequence != null;
     }
 
-    void start(Sequence sequence, CompletionText text) {
+    /** Starts, or goes on from where an earlier generation was. */
+    synchronized void start(Sequence sequence, CompletionText text) {
+        if (sequence.canResume(resumed.tokenIds())) {
+            sequence.resume(resumed);
+        }
         this.sequence = sequence;
         this.text = text;
     }
@@ -70,7 +88,10 @@ final class ActiveGeneration implements Generation {
      * @return how many tokens were written
      */
     int accept(DraftPolicy policy) {
-        int written = sequence.accept(policy, this::wrote);
+        int written;
+        synchronized (this) {
+            written = sequence.accept(policy, this::wrote);
+        }
         if (written > 0 && (text.stopped() || sequence.ended())) {
             complete();
         }
@@ -135,25 +156,31 @@ final class ActiveGeneration implements Generation {
     }
 
     private GenerationResult result(FinishReason reason, Optional<GenerationFailure> failure) {
-        List<Integer> completion =
-                IntStream.range(sequence.promptLength(), sequence.length())
-                        .mapToObj(i -> sequence.tokens()[i])
-                        .toList();
         return new GenerationResult(
                 request.id(),
                 text.text(),
-                completion,
+                completion(),
                 reason,
-                new GenerationStatistics(
-                        sequence.promptLength(),
-                        sequence.cachedPromptTokens(),
-                        sequence.completionLength(),
-                        sequence.drafted(),
-                        sequence.accepted(),
-                        sequence.rounds(),
-                        timeToFirstToken,
-                        System.nanoTime() - submitted),
+                statistics(),
                 failure,
                 request.attachment());
+    }
+
+    private List<Integer> completion() {
+        return IntStream.range(sequence.promptLength(), sequence.length())
+                .mapToObj(i -> sequence.tokens()[i])
+                .toList();
+    }
+
+    private GenerationStatistics statistics() {
+        return new GenerationStatistics(
+                sequence.promptLength(),
+                sequence.cachedPromptTokens(),
+                sequence.completionLength(),
+                sequence.drafted(),
+                sequence.accepted(),
+                sequence.rounds(),
+                timeToFirstToken,
+                System.nanoTime() - submitted);
     }
 }

@@ -16,4 +16,28 @@ public interface Generation {
      * written so far. Returns at once; no effect on one that has ended.
      */
     void abort(GenerationFailure failure);
+
+    /**
+     * How far it has come by now. Thread-safe; waits at most while the tokens of a round are
+     * written, never for a pass through the model.
+     */
+    GenerationProgress progress();
+
+    /** A generation that has ended. */
+    static Generation ended(GenerationResult result) {
+        return new Generation() {
+            @Override
+            public CompletableFuture<GenerationResult> result() {
+                return CompletableFuture.completedFuture(result);
+            }
+
+            @Override
+            public void abort(GenerationFailure failure) {}
+
+            @Override
+            public GenerationProgress progress() {
+                return new GenerationProgress(result.tokenIds(), result.statistics());
+            }
+        };
+    }
 }

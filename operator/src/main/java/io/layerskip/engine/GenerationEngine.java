@@ -74,12 +74,20 @@ public final class GenerationEngine implements AutoCloseable {
         this.memory = new KeyValueMemory(config, settings.kvCacheBytes());
         this.prefixes =
                 new PrefixCache(memory, settings.prefixCaching() ? memory.capacity() / 2 : 0);
-        try (KeyValueCache cache = new KeyValueCache(memory)) {
-            this.policy = new DraftPolicy(PassCosts.measure(model, cache), settings.maxBatchSize());
-        }
+        this.policy = new DraftPolicy(passCosts(), settings.maxBatchSize());
         this.decoding = new SelfSpeculation(model, policy);
         this.thread = new Thread(this::run, "layerskip-engine");
         thread.setDaemon(true);
+    }
+
+    /** Measured only if there is something to decide: drafts of a fixed length are drafted. */
+    private PassCosts passCosts() throws OrtException {
+        if (settings.numAssistantTokens().isPresent()) {
+            return PassCosts.unmeasured(model.segments());
+        }
+        try (KeyValueCache cache = new KeyValueCache(memory)) {
+            return PassCosts.measure(model, cache);
+        }
     }
 
     /**
@@ -111,7 +119,26 @@ public final class GenerationEngine implements AutoCloseable {
 
     /** Takes a request; never blocks. Thread-safe. */
     public Generation submit(GenerationRequest request) {
-        return submit(request, chunk -> {}, false);
+        return submit(request, GenerationProgress.NONE);
+    }
+
+    /**
+     * Takes a request that another engine with this model and these settings was generating, and
+     * goes on from where that one was: the tokens written pass the model together, as a prompt
+     * does. What cannot have been written for this request is ignored, and it starts over. Never
+     * blocks. Thread-safe.
+     *
+     * @throws IllegalArgumentException if the model has no such token
+     */
+    public Generation submit(GenerationRequest request, GenerationProgress progress) {
+        for (int token : progress.tokenIds()) {
+            if (token < 0 || token >= config.vocabSize()) {
+                throw new IllegalArgumentException(
+                        "request %s goes on behind token %d; allowed: 0 to %d"
+                                .formatted(request.id(), token, config.vocabSize() - 1));
+            }
+        }
+        return submit(request, progress, chunk -> {}, false);
     }
 
     /**
@@ -119,12 +146,15 @@ public final class GenerationEngine implements AutoCloseable {
      * blocks. Thread-safe.
      */
     public Generation submit(GenerationRequest request, Consumer<TextChunk> listener) {
-        return submit(request, listener, true);
+        return submit(request, GenerationProgress.NONE, listener, true);
     }
 
     private Generation submit(
-            GenerationRequest request, Consumer<TextChunk> listener, boolean watched) {
-        ActiveGeneration generation = new ActiveGeneration(request, listener, watched);
+            GenerationRequest request,
+            GenerationProgress progress,
+            Consumer<TextChunk> listener,
+            boolean watched) {
+        ActiveGeneration generation = new ActiveGeneration(request, progress, listener, watched);
         submitted.add(generation);
         // Whoever ends the engine empties the queue afterwards; one of the two sees this request.
         if (ended.isPresent() && submitted.remove(generation)) {

@@ -39,6 +39,11 @@ public record GenerationResult(
         }
     }
 
+    /** The same result for another attachment. */
+    public GenerationResult withAttachment(byte[] other) {
+        return new GenerationResult(id, text, tokenIds, finishReason, statistics, failure, other);
+    }
+
     /** The result of a request that failed before it wrote anything. */
     public static GenerationResult failed(GenerationRequest request, GenerationFailure failure) {
         return new GenerationResult(

@@ -41,6 +41,15 @@ final class PassCosts {
         Arrays.fill(corrections, 1);
     }
 
+    /** Costs for an engine that decides nothing by them: a row costs the same everywhere. */
+    static PassCosts unmeasured(int segments) {
+        double[] rows = new double[LayerSkipModel.MAX_ROWS + 1];
+        Arrays.setAll(rows, row -> row);
+        double[][] each = new double[segments][];
+        Arrays.fill(each, rows);
+        return new PassCosts(each, rows);
+    }
+
     /**
      * Measures a model that nobody uses yet; takes about a second, and for a large model little
      * more than {@code TIME_LIMIT}.

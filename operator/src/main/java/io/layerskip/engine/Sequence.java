@@ -1,6 +1,7 @@
 package io.layerskip.engine;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 
@@ -87,6 +88,22 @@ final class Sequence implements AutoCloseable {
         this.seed = seed;
         this.cache = cache;
         this.length = prompt.length;
+    }
+
+    /**
+     * Whether an earlier run of this request can have stopped behind these tokens, with some left
+     * to write.
+     */
+    boolean canResume(List<Integer> written) {
+        return written.size() < remaining() && written.stream().noneMatch(this::ends);
+    }
+
+    /** Takes over what an earlier run has written, before the first round. */
+    void resume(GenerationProgress progress) {
+        progress.tokenIds().forEach(this::write);
+        drafted = progress.statistics().draftedTokens();
+        accepted = progress.statistics().acceptedTokens();
+        rounds = progress.statistics().rounds();
     }
 
     /** Prompt and completion; valid up to {@link #length()}. */

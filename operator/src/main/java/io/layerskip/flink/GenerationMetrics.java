@@ -3,19 +3,14 @@ package io.layerskip.flink;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
 import java.util.concurrent.TimeUnit;
-import java.util.function.IntSupplier;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.Histogram;
 import org.apache.flink.metrics.MeterView;
 import org.apache.flink.metrics.MetricGroup;
-import org.apache.flink.metrics.ThreadSafeSimpleCounter;
 import org.apache.flink.runtime.metrics.DescriptiveStatisticsHistogram;
 
-/**
- * The group {@code layerskip} of an operator's metrics. Results are counted on the engine's thread,
- * requests on the task's, so every counter is a thread-safe one.
- */
+/** The group {@code layerskip} of an operator's metrics, counted on the task's thread. */
 final class GenerationMetrics {
 
     private static final String GROUP = "layerskip";
@@ -25,39 +20,51 @@ final class GenerationMetrics {
 
     private final Counter prompts;
     private final Counter tokens;
+    private final Counter resumedTokens;
     private final Counter cachedPromptTokens;
     private final Counter draftedTokens;
     private final Counter acceptedTokens;
     private final Counter failures;
     private final Histogram timeToFirstTokenMs;
 
+    private volatile int inFlight;
+
     /**
      * @param operator the operator's group
-     * @param inFlight how many requests are waiting or being generated
      */
-    GenerationMetrics(MetricGroup operator, IntSupplier inFlight) {
+    GenerationMetrics(MetricGroup operator) {
         MetricGroup group = operator.addGroup(GROUP);
-        prompts = group.counter("prompts", new ThreadSafeSimpleCounter());
-        tokens = group.counter("tokens", new ThreadSafeSimpleCounter());
-        cachedPromptTokens = group.counter("cachedPromptTokens", new ThreadSafeSimpleCounter());
-        draftedTokens = group.counter("draftedTokens", new ThreadSafeSimpleCounter());
-        acceptedTokens = group.counter("acceptedTokens", new ThreadSafeSimpleCounter());
-        failures = group.counter("failures", new ThreadSafeSimpleCounter());
+        prompts = group.counter("prompts");
+        tokens = group.counter("tokens");
+        resumedTokens = group.counter("resumedTokens");
+        cachedPromptTokens = group.counter("cachedPromptTokens");
+        draftedTokens = group.counter("draftedTokens");
+        acceptedTokens = group.counter("acceptedTokens");
+        failures = group.counter("failures");
         group.gauge("acceptanceRate", (Gauge<Double>) this::acceptanceRate);
-        group.gauge("inFlight", (Gauge<Integer>) inFlight::getAsInt);
+        group.gauge("inFlight", (Gauge<Integer>) () -> inFlight);
         group.meter("tokensPerSecond", new MeterView(tokens));
         timeToFirstTokenMs =
                 group.histogram(
                         "timeToFirstTokenMs", new DescriptiveStatisticsHistogram(HISTOGRAM_WINDOW));
     }
 
-    void countPrompt() {
+    /**
+     * @param resumed tokens of its completion that a checkpoint had
+     */
+    void countPrompt(int resumed) {
         prompts.inc();
+        resumedTokens.inc(resumed);
+        inFlight++;
     }
 
-    void countResult(GenerationResult result) {
+    /**
+     * @param resumed how many of its tokens were not generated here
+     */
+    void countResult(GenerationResult result, int resumed) {
+        inFlight--;
         GenerationStatistics statistics = result.statistics();
-        tokens.inc(statistics.completionTokens());
+        tokens.inc(statistics.completionTokens() - resumed);
         cachedPromptTokens.inc(statistics.cachedPromptTokens());
         draftedTokens.inc(statistics.draftedTokens());
         acceptedTokens.inc(statistics.acceptedTokens());

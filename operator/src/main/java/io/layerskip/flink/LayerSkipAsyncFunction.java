@@ -1,5 +1,6 @@
 package io.layerskip.flink;
 
+import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationFailure;
@@ -7,17 +8,26 @@ import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
+import io.layerskip.model.Sha256;
+import java.io.IOException;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.functions.RuntimeContext;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.configuration.TaskManagerOptions;
+import org.apache.flink.runtime.state.FunctionInitializationContext;
+import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.async.ResultFuture;
@@ -35,15 +45,23 @@ import org.apache.flink.util.IOUtils;
  * }</pre>
  *
  * <p>Every request gives exactly one result: one that fails or takes too long becomes a result that
- * carries its failure. Only a broken engine fails the task; after a restart the operator submits
- * again what was in flight at the last checkpoint.
+ * carries its failure. Only a broken engine fails the task.
+ *
+ * <p>A checkpoint keeps the requests in flight, which Flink's operator sees to, and how far each
+ * has come, in union list state: after a restart, in whatever parallelism, a subtask that is given
+ * a request finds its tokens there and goes on behind them. The text is the same as if nothing had
+ * happened. If the model or a setting that the text follows from is another one by then, the
+ * request starts over.
  */
 @PublicEvolving
 public final class LayerSkipAsyncFunction
         extends RichAsyncFunction<GenerationRequest, GenerationResult>
-        implements ResultTypeQueryable<GenerationResult> {
+        implements CheckpointedFunction, ResultTypeQueryable<GenerationResult> {
 
     private static final long serialVersionUID = 1;
+
+    /** Names the state in savepoints; it stays. */
+    private static final String STATE = "generations";
 
     private final LayerSkipConfiguration configuration;
 
@@ -52,7 +70,10 @@ public final class LayerSkipAsyncFunction
     private transient Checkpoint checkpoint;
     private transient GenerationEngine engine;
     private transient GenerationMetrics metrics;
-    private transient Map<ResultFuture<GenerationResult>, Generation> inFlight;
+    private transient String recipe;
+    private transient InFlight inFlight;
+    private transient ListState<SavedGeneration> state;
+    private transient Map<String, SavedGeneration> restored;
     private transient volatile boolean closed;
 
     public LayerSkipAsyncFunction(LayerSkipConfiguration configuration) {
@@ -93,6 +114,22 @@ public final class LayerSkipAsyncFunction
                         : 1;
     }
 
+    /** Reads what all subtasks had under way; who is given which request is known only later. */
+    @Override
+    public void initializeState(FunctionInitializationContext context) throws Exception {
+        state =
+                context.getOperatorStateStore()
+                        .getUnionListState(
+                                new ListStateDescriptor<>(
+                                        STATE, new CborSerializer<>(SavedGeneration.class)));
+        restored = new HashMap<>();
+        for (SavedGeneration saved : state.get()) {
+            if (saved.version() == SavedGeneration.VERSION) {
+                restored.put(saved.key(), saved);
+            }
+        }
+    }
+
     /**
      * Loads the model; takes seconds.
      *
@@ -100,27 +137,71 @@ public final class LayerSkipAsyncFunction
      */
     @Override
     public void open(OpenContext context) throws Exception {
-        inFlight = new ConcurrentHashMap<>();
-        metrics = new GenerationMetrics(getRuntimeContext().getMetricGroup(), inFlight::size);
+        inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
+        metrics = new GenerationMetrics(getRuntimeContext().getMetricGroup());
         folder = configuration.model().open(getRuntimeContext().getUserCodeClassLoader());
         checkpoint = Checkpoint.open(folder.path());
-        engine = GenerationEngine.open(checkpoint, configuration.toEngineSettings(slots));
+        EngineSettings settings = configuration.toEngineSettings(slots);
+        recipe = recipe(checkpoint, settings);
+        engine = GenerationEngine.open(checkpoint, settings);
+    }
+
+    /** What a text follows from beside the request. */
+    private static String recipe(Checkpoint checkpoint, EngineSettings settings)
+            throws IOException {
+        return List.of(
+                        checkpoint.fingerprint(),
+                        settings.precision(),
+                        settings.maxTokens(),
+                        settings.temperature(),
+                        settings.topK(),
+                        settings.topP())
+                .toString();
+    }
+
+    private String key(GenerationRequest request) {
+        return new Sha256()
+                .update(recipe)
+                .update(request.id())
+                .update(request.prompt())
+                .update(request.parameters().toString())
+                .update(request.attachment())
+                .hex();
     }
 
     @Override
     public void asyncInvoke(GenerationRequest request, ResultFuture<GenerationResult> future) {
-        metrics.countPrompt();
-        Generation generation = engine.submit(request);
-        inFlight.put(future, generation);
-        generation.result().whenComplete((result, error) -> complete(future, result, error));
+        String key = key(request);
+        Optional<SavedGeneration> saved = Optional.ofNullable(restored.remove(key));
+        int resumedTokens = saved.map(SavedGeneration::tokens).orElse(0);
+        metrics.countPrompt(resumedTokens);
+        Generation generation =
+                saved.map(s -> resume(request, s)).orElseGet(() -> engine.submit(request));
+        inFlight.add(future, key, generation);
+        generation
+                .result()
+                .whenComplete((result, error) -> complete(future, resumedTokens, result, error));
+    }
+
+    private Generation resume(GenerationRequest request, SavedGeneration saved) {
+        return saved.result()
+                .map(result -> Generation.ended(result.withAttachment(request.attachment())))
+                .orElseGet(() -> engine.submit(request, saved.progress()));
     }
 
     private void complete(
-            ResultFuture<GenerationResult> future, GenerationResult result, Throwable error) {
-        inFlight.remove(future);
+            ResultFuture<GenerationResult> future,
+            int resumedTokens,
+            GenerationResult result,
+            Throwable error) {
         if (error == null) {
-            metrics.countResult(result);
-            future.complete(List.of(result));
+            // On the task's thread, together with what the operator does with the result.
+            future.complete(
+                    () -> {
+                        inFlight.answered(future);
+                        metrics.countResult(result, resumedTokens);
+                        return List.of(result);
+                    });
         } else if (!closed) {
             // The engine broke. Closing it also ends what runs, but then nobody waits any more.
             future.completeExceptionally(error);
@@ -133,17 +214,28 @@ public final class LayerSkipAsyncFunction
      */
     @Override
     public void timeout(GenerationRequest request, ResultFuture<GenerationResult> future) {
-        Generation generation = inFlight.get(future);
         // None if its result came at the same time; that one stands then.
-        if (generation != null) {
-            generation.abort(
-                    new GenerationFailure(
-                            GenerationFailure.Kind.TIMEOUT,
-                            "not done within %s of %s ms"
-                                    .formatted(
-                                            LayerSkipOptions.REQUEST_TIMEOUT.key(),
-                                            configuration.requestTimeout().toMillis())));
-        }
+        inFlight.generation(future)
+                .ifPresent(
+                        generation ->
+                                generation.abort(
+                                        new GenerationFailure(
+                                                GenerationFailure.Kind.TIMEOUT,
+                                                "not done within %s of %s ms"
+                                                        .formatted(
+                                                                LayerSkipOptions.REQUEST_TIMEOUT
+                                                                        .key(),
+                                                                configuration
+                                                                        .requestTimeout()
+                                                                        .toMillis()))));
+    }
+
+    /** Notes how far the requests in flight have come; waits for none of them. */
+    @Override
+    public void snapshotState(FunctionSnapshotContext context) throws Exception {
+        // By the first checkpoint, the operator has submitted again what it restored.
+        restored.clear();
+        state.update(inFlight.save());
     }
 
     /** Ends what runs and frees the model; also after an open that failed. Idempotent. */

@@ -1,10 +1,12 @@
 package io.layerskip.model;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * A Hugging Face folder, opened and checked: config.json, generation_config.json where there is
@@ -16,6 +18,9 @@ import java.util.Map;
  * process.
  */
 public final class Checkpoint implements AutoCloseable {
+
+    /** Of each tensor. */
+    private static final int HASHED_BYTES = 4096;
 
     private final Path folder;
     private final ModelConfig config;
@@ -94,6 +99,23 @@ public final class Checkpoint implements AutoCloseable {
     /** The tokenizer; usable until {@link #close()}. */
     public Tokenizer tokenizer() {
         return tokenizer;
+    }
+
+    /**
+     * A hash of the architecture and of the beginning of every tensor, as hexadecimal digits: tells
+     * models apart that were trained, or merged, differently, without reading all of their weights.
+     *
+     * @throws IOException if a file cannot be read
+     */
+    public String fingerprint() throws IOException {
+        Sha256 digest = new Sha256();
+        digest.update(config.toString());
+        for (String name : new TreeMap<>(weights).keySet()) {
+            Weight weight = weights.get(name);
+            digest.update(weight.name());
+            digest.update(weight.file(), weight.offset(), Math.min(weight.length(), HASHED_BYTES));
+        }
+        return digest.hex();
     }
 
     /** Frees the tokenizer; further calls do nothing. */

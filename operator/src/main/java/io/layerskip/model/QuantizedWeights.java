@@ -2,20 +2,14 @@ package io.layerskip.model;
 
 import ai.onnx.proto.OnnxMl.TensorProto.DataType;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +29,6 @@ final class QuantizedWeights implements AutoCloseable {
     private static final String LAYOUT = "1";
 
     private static final int ALIGNMENT = 64;
-    private static final int READ_BYTES = 1 << 20;
 
     private final Path file;
     private final boolean temporary;
@@ -254,26 +247,15 @@ final class QuantizedWeights implements AutoCloseable {
 
     /** Of everything that the file's content follows from, as hexadecimal digits. */
     private static String hash(Checkpoint checkpoint) throws IOException {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
-        digest.update((LAYOUT + checkpoint.config()).getBytes(StandardCharsets.UTF_8));
+        Sha256 digest = new Sha256().update(LAYOUT + checkpoint.config());
         TreeSet<Path> files = new TreeSet<>();
         for (String name : LlamaTensors.shapes(checkpoint.config()).keySet()) {
             files.add(checkpoint.weight(name).file());
         }
-        byte[] buffer = new byte[READ_BYTES];
         for (Path file : files) {
-            try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
-                while (in.read(buffer) >= 0) {
-                    // Reading is what fills the digest.
-                }
-            }
+            digest.update(file, 0, Files.size(file));
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return digest.hex();
     }
 
     /** Deletes the file if it is temporary; a session that mapped it keeps what it has. */

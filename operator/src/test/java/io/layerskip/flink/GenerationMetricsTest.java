@@ -10,21 +10,18 @@ import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.flink.metrics.testutils.MetricListener;
 import org.junit.jupiter.api.Test;
 
 final class GenerationMetricsTest {
 
     private final MetricListener registered = new MetricListener();
-    private final AtomicInteger inFlight = new AtomicInteger();
-    private final GenerationMetrics metrics =
-            new GenerationMetrics(registered.getMetricGroup(), inFlight::get);
+    private final GenerationMetrics metrics = new GenerationMetrics(registered.getMetricGroup());
 
     @Test
     void countsTokensOfResults() {
-        metrics.countResult(completion(10, 8, 6));
-        metrics.countResult(completion(5, 4, 3));
+        metrics.countResult(completion(10, 8, 6), 0);
+        metrics.countResult(completion(5, 4, 3), 0);
 
         assertThat(counter("tokens")).isEqualTo(15);
         assertThat(counter("cachedPromptTokens")).isZero();
@@ -36,11 +33,12 @@ final class GenerationMetricsTest {
 
     @Test
     void countsPromptsAndFailures() {
-        metrics.countPrompt();
+        metrics.countPrompt(0);
         metrics.countResult(
                 GenerationResult.failed(
                         new GenerationRequest("1", "prompt", GenerationParameters.DEFAULTS),
-                        new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too slow")));
+                        new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too slow")),
+                0);
 
         assertThat(counter("prompts")).isEqualTo(1);
         assertThat(counter("failures")).isEqualTo(1);
@@ -48,9 +46,20 @@ final class GenerationMetricsTest {
 
     @Test
     void showsWhatIsInFlight() {
-        inFlight.set(3);
+        metrics.countPrompt(0);
+        metrics.countPrompt(0);
+        metrics.countResult(completion(1, 0, 0), 0);
 
-        assertThat(gauge("inFlight")).isEqualTo(3);
+        assertThat(gauge("inFlight")).isEqualTo(1);
+    }
+
+    @Test
+    void countsTokensThatACheckpointHadApartFromThoseGenerated() {
+        metrics.countPrompt(7);
+        metrics.countResult(completion(10, 0, 0), 7);
+
+        assertThat(counter("resumedTokens")).isEqualTo(7);
+        assertThat(counter("tokens")).isEqualTo(3);
     }
 
     @Test
@@ -60,8 +69,8 @@ final class GenerationMetricsTest {
 
     @Test
     void measuresTheTimeToTheFirstTokenOfThoseThatHaveOne() {
-        metrics.countResult(completion(1, 0, 0));
-        metrics.countResult(completion(0, 0, 0));
+        metrics.countResult(completion(1, 0, 0), 0);
+        metrics.countResult(completion(0, 0, 0), 0);
 
         assertThat(registered.getHistogram("layerskip", "timeToFirstTokenMs"))
                 .hasValueSatisfying(

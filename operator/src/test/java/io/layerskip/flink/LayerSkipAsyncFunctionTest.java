@@ -2,6 +2,7 @@ package io.layerskip.flink;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.layerskip.engine.FinishReason;
 import io.layerskip.engine.GenerationFailure;
@@ -11,6 +12,9 @@ import io.layerskip.engine.GenerationResult;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.BundledModel.GoldenCase;
 import io.layerskip.model.CheckpointException;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -94,6 +98,47 @@ final class LayerSkipAsyncFunctionTest {
 
         function.close();
         function.close();
+    }
+
+    /** Closed under load each time. One set of weights left behind would be 33 MiB. */
+    @Test
+    void leavesNothingBehindHoweverOftenItIsOpened() throws Exception {
+        long warm = 0;
+        for (int i = 0; i < 200; i++) {
+            if (i == 20) {
+                warm = nativeKib();
+            }
+            try (var harness = harness(OutputMode.UNORDERED, quicklyOpened())) {
+                harness.open();
+                process(harness, longRequest("1"));
+                process(harness, longRequest("2"));
+            }
+            assertThat(engineThreads()).isEmpty();
+        }
+
+        assertThat(nativeKib() - warm).as("KiB in 180 times").isLessThan(180 * 3 * 1024);
+    }
+
+    /** With drafts of a fixed length, no pass is measured first. */
+    private static LayerSkipConfiguration quicklyOpened() {
+        return LayerSkipConfiguration.from(
+                new Configuration()
+                        .set(LayerSkipOptions.MODEL_PATH, BundledModel.folder().toString())
+                        .set(LayerSkipOptions.NUM_ASSISTANT_TOKENS, "0"));
+    }
+
+    /** What is resident without the JVM's heap, direct buffers collected. */
+    private static long nativeKib() throws IOException {
+        Path status = Path.of("/proc/self/status");
+        assumeTrue(Files.isReadable(status), "needs Linux");
+        System.gc();
+        String resident =
+                Files.readAllLines(status).stream()
+                        .filter(line -> line.startsWith("VmRSS:"))
+                        .findFirst()
+                        .orElseThrow();
+        long heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getCommitted();
+        return Long.parseLong(resident.replaceAll("[^0-9]", "")) - heap / 1024;
     }
 
     @Test

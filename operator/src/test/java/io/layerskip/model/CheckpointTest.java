@@ -66,6 +66,27 @@ class CheckpointTest {
     }
 
     @Test
+    void hasAFingerprintThatFollowsFromWeightsAndArchitecture() throws Exception {
+        String fingerprint = fingerprint(writer.write(folder));
+
+        assertThat(fingerprint(new CheckpointWriter(1).write(temporary.resolve("same"))))
+                .isEqualTo(fingerprint);
+        assertThat(fingerprint(new CheckpointWriter(2).write(temporary.resolve("weights"))))
+                .isNotEqualTo(fingerprint);
+        assertThat(
+                        fingerprint(
+                                writer.config("rms_norm_eps", 1e-4)
+                                        .write(temporary.resolve("architecture"))))
+                .isNotEqualTo(fingerprint);
+    }
+
+    private static String fingerprint(Path folder) throws IOException {
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            return checkpoint.fingerprint();
+        }
+    }
+
+    @Test
     void opensAHeadDimOfItsOwnAndGroupedQueries() throws Exception {
         writer.config("head_dim", 24).config("num_key_value_heads", 1).write(folder);
 
