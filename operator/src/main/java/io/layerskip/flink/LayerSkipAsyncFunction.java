@@ -140,17 +140,17 @@ public final class LayerSkipAsyncFunction
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
         metrics = new GenerationMetrics(getRuntimeContext().getMetricGroup());
         folder = configuration.model().open(getRuntimeContext().getUserCodeClassLoader());
-        checkpoint = Checkpoint.open(folder.path());
+        checkpoint = Checkpoint.open(folder.path(), configuration.splitSpecialTokens());
         EngineSettings settings = configuration.toEngineSettings(slots);
-        recipe = recipe(checkpoint, settings);
+        recipe = recipe(settings);
         engine = GenerationEngine.open(checkpoint, settings);
     }
 
     /** What a text follows from beside the request. */
-    private static String recipe(Checkpoint checkpoint, EngineSettings settings)
-            throws IOException {
+    private String recipe(EngineSettings settings) throws IOException {
         return List.of(
                         checkpoint.fingerprint(),
+                        configuration.splitSpecialTokens(),
                         settings.precision(),
                         settings.maxTokens(),
                         settings.temperature(),

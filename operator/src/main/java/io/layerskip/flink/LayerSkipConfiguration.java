@@ -58,6 +58,7 @@ public final class LayerSkipConfiguration implements Serializable {
     private final int maxBatchSize;
     private final long kvCacheBytes;
     private final boolean prefixCaching;
+    private final boolean splitSpecialTokens;
     private final int capacity;
     private final Duration requestTimeout;
     private final AsyncDataStream.OutputMode outputOrder;
@@ -116,6 +117,8 @@ public final class LayerSkipConfiguration implements Serializable {
                         .orElse((long) UNSET);
         prefixCaching =
                 reader.read(LayerSkipOptions.PREFIX_CACHING, value -> true, "true or false");
+        splitSpecialTokens =
+                reader.read(LayerSkipOptions.SPLIT_SPECIAL_TOKENS, value -> true, "true or false");
         capacity = reader.readPositive(LayerSkipOptions.CAPACITY).orElseThrow();
         requestTimeout =
                 reader.read(
@@ -168,6 +171,11 @@ public final class LayerSkipConfiguration implements Serializable {
     /** Where the model is. */
     public ModelLocation model() {
         return new ModelLocation(modelPath);
+    }
+
+    /** Whether the text of a special token in a prompt is text like any other. */
+    public boolean splitSpecialTokens() {
+        return splitSpecialTokens;
     }
 
     /** Most requests in flight in a subtask. */

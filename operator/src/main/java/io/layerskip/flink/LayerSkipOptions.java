@@ -147,6 +147,15 @@ public final class LayerSkipOptions {
                                     + " instruction, is computed once; found by its content, kept"
                                     + " in at most half of the memory for keys and values.");
 
+    public static final ConfigOption<Boolean> SPLIT_SPECIAL_TOKENS =
+            ConfigOptions.key("layerskip.split-special-tokens")
+                    .booleanType()
+                    .defaultValue(true)
+                    .withDescription(
+                            "Whether the text of a special token in a prompt, such as </s>, is text"
+                                    + " like any other; false makes it that token, which only"
+                                    + " prompts from a trusted source should do.");
+
     public static final ConfigOption<Integer> CAPACITY =
             ConfigOptions.key("layerskip.capacity")
                     .intType()
@@ -188,6 +197,7 @@ public final class LayerSkipOptions {
                     MAX_BATCH_SIZE,
                     KV_CACHE_MEMORY,
                     PREFIX_CACHING,
+                    SPLIT_SPECIAL_TOKENS,
                     CAPACITY,
                     REQUEST_TIMEOUT,
                     OUTPUT_ORDER);

@@ -42,12 +42,24 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
+     * Opens a folder; the text of a special token is text like any other.
+     *
+     * @throws CheckpointException see {@link #open(Path, boolean)}
+     */
+    public static Checkpoint open(Path folder) throws CheckpointException {
+        return open(folder, true);
+    }
+
+    /**
      * Opens a folder.
      *
+     * @param splitSpecialTokens whether the text of a special token in a prompt is text like any
+     *     other, and not that token
      * @throws CheckpointException if a file is missing, damaged, or describes a model that is not
      *     served; the message names the file, what was found and what was expected
      */
-    public static Checkpoint open(Path folder) throws CheckpointException {
+    public static Checkpoint open(Path folder, boolean splitSpecialTokens)
+            throws CheckpointException {
         if (!Files.isDirectory(folder)) {
             throw new CheckpointException(
                     "%s is not a folder, expected a checkpoint as downloaded from Hugging Face"
@@ -61,7 +73,8 @@ public final class Checkpoint implements AutoCloseable {
         }
         WeightRows embedding = WeightRows.map(weights.get(LlamaTensors.EMBEDDING));
         Tokenizer tokenizer =
-                DjlTokenizer.open(folder.resolve("tokenizer.json"), config.vocabSize());
+                DjlTokenizer.open(
+                        folder.resolve("tokenizer.json"), config.vocabSize(), splitSpecialTokens);
         return new Checkpoint(folder, config, weights, embedding, tokenizer);
     }
 

@@ -5,6 +5,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.locks.ReadWriteLock;
@@ -20,31 +21,40 @@ final class DjlTokenizer implements Tokenizer {
 
     private final HuggingFaceTokenizer tokenizer;
 
+    /** Ids that the tokenizer does not know, so that it finds none of them in a text. */
+    private final BitSet unknown;
+
     /** Held for writing to close: native memory must not go while another thread is in it. */
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
-    private DjlTokenizer(HuggingFaceTokenizer tokenizer) {
+    private DjlTokenizer(HuggingFaceTokenizer tokenizer, BitSet unknown) {
         this.tokenizer = tokenizer;
+        this.unknown = unknown;
     }
 
     /**
      * Reads the file.
      *
      * @param vocabSize the number of ids that the model has
+     * @param splitSpecialTokens whether the text of a special token is text like any other
      * @throws CheckpointException if the file is missing, not a tokenizer, or has ids that the
      *     model has not
      */
-    static DjlTokenizer open(Path file, int vocabSize) throws CheckpointException {
+    static DjlTokenizer open(Path file, int vocabSize, boolean splitSpecialTokens)
+            throws CheckpointException {
         byte[] json = BoundedFile.read(file, MAX_FILE_BYTES);
         String name = file.getFileName().toString();
         TokenizerVocabulary.requireWithin(name, json, vocabSize);
         NativeTokenizerLibrary.load();
         DjlTokenizer tokenizer;
+        BitSet unknown = new BitSet();
         try {
+            byte[] used = splitSpecialTokens ? SpecialTokens.remove(json, unknown) : json;
             tokenizer =
                     new DjlTokenizer(
                             HuggingFaceTokenizer.newInstance(
-                                    new ByteArrayInputStream(json), OPTIONS));
+                                    new ByteArrayInputStream(used), OPTIONS),
+                            unknown);
         } catch (IOException | RuntimeException e) {
             throw new CheckpointException(
                     "%s is not a tokenizer: %s".formatted(name, e.getMessage()), e);
@@ -76,7 +86,12 @@ final class DjlTokenizer implements Tokenizer {
         Objects.checkFromToIndex(from, to, ids.length);
         lock.readLock().lock();
         try {
-            return tokenizer.decode(Arrays.stream(ids, from, to).asLongStream().toArray(), true);
+            return tokenizer.decode(
+                    Arrays.stream(ids, from, to)
+                            .filter(id -> !unknown.get(id))
+                            .asLongStream()
+                            .toArray(),
+                    true);
         } finally {
             lock.readLock().unlock();
         }

@@ -96,7 +96,7 @@ class DjlTokenizerTest {
                         """));
         BundledModel.GoldenCase golden = BundledModel.goldenCases().get(0);
 
-        try (Tokenizer opened = DjlTokenizer.open(write(tokenizer), VOCAB_SIZE)) {
+        try (Tokenizer opened = DjlTokenizer.open(write(tokenizer), VOCAB_SIZE, true)) {
             assertThat(opened.encode(golden.prompt())).containsExactly(golden.promptIds());
         }
     }
@@ -106,7 +106,7 @@ class DjlTokenizerTest {
     void refusesAFileThatIsNoTokenizer(String content) throws Exception {
         Path file = Files.writeString(folder.resolve("tokenizer.json"), content);
 
-        assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE))
+        assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE, true))
                 .isInstanceOf(CheckpointException.class)
                 .hasMessageStartingWith("tokenizer.json ");
     }
@@ -118,7 +118,7 @@ class DjlTokenizerTest {
     private void assertRefused(ObjectNode tokenizer, String reason) throws IOException {
         Path file = write(tokenizer);
 
-        assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE))
+        assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE, true))
                 .isInstanceOf(CheckpointException.class)
                 .hasMessage("tokenizer.json: " + reason);
     }

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.model.BundledModel.GoldenCase;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -20,12 +22,14 @@ class TokenizerTest {
 
     private static final int BOS = 0;
     private static final int EOS = 1;
+    private static final int PAD = 2;
+    private static final Path FILE = BundledModel.folder().resolve("tokenizer.json");
 
     private Tokenizer tokenizer;
 
     @BeforeAll
     void open() throws Exception {
-        tokenizer = DjlTokenizer.open(BundledModel.folder().resolve("tokenizer.json"), 2048);
+        tokenizer = DjlTokenizer.open(FILE, 2048, true);
     }
 
     @AfterAll
@@ -109,6 +113,39 @@ class TokenizerTest {
         assertThat(tokenizer.encode("a\ud800b")).isNotEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"<s>", "</s>", "a</s>b", "<pad> <s></s>"})
+    void takesTheTextOfASpecialTokenForText(String text) {
+        int[] ids = tokenizer.encode(text);
+
+        assertThat(Arrays.stream(ids).skip(1)).doesNotContain(BOS, EOS, PAD);
+        assertThat(tokenizer.decode(ids, 0, ids.length)).isEqualTo(text);
+    }
+
+    @Test
+    void takesTheTextOfASpecialTokenForThatTokenIfToldTo() throws Exception {
+        try (Tokenizer trusting = DjlTokenizer.open(FILE, 2048, false)) {
+            assertThat(trusting.encode("</s>")).containsExactly(BOS, EOS);
+        }
+    }
+
+    /** Control characters, every plane, noncharacters, private use; a megabyte of spaces. */
+    @Test
+    void decodesWhateverUnicodeItEncoded() {
+        StringBuilder text = new StringBuilder(" ".repeat(1 << 20));
+        for (int codePoint = 0; codePoint <= Character.MAX_CODE_POINT; codePoint += 61) {
+            if (codePoint < Character.MIN_SURROGATE || codePoint > Character.MAX_SURROGATE) {
+                text.appendCodePoint(codePoint);
+            }
+        }
+        IntStream.range(0, 128).forEach(text::appendCodePoint);
+
+        int[] ids = tokenizer.encode(text.toString());
+
+        assertThat(Arrays.stream(ids)).allMatch(id -> id >= 0 && id < 2048);
+        assertThat(tokenizer.decode(ids, 0, ids.length).equals(text.toString())).isTrue();
+    }
+
     @Test
     void encodesForSeveralThreadsAtOnce() {
         List<GoldenCase> prompts =
@@ -123,7 +160,7 @@ class TokenizerTest {
 
     @Test
     void refusesToEncodeOnceClosed() throws Exception {
-        Tokenizer closed = DjlTokenizer.open(BundledModel.folder().resolve("tokenizer.json"), 2048);
+        Tokenizer closed = DjlTokenizer.open(FILE, 2048, true);
         closed.close();
         closed.close();
 

@@ -65,7 +65,8 @@ final class GenerateCommand implements Callable<Integer> {
         configuration.checkAgainstModel(loader);
         EngineSettings engineSettings = configuration.toEngineSettings(1);
         try (ModelFolder folder = configuration.model().open(loader);
-                Checkpoint checkpoint = Checkpoint.open(folder.path());
+                Checkpoint checkpoint =
+                        Checkpoint.open(folder.path(), configuration.splitSpecialTokens());
                 GenerationEngine engine = GenerationEngine.open(checkpoint, engineSettings)) {
             return work.prompt != null
                     ? work.prompt.run(engine, engineSettings.temperature(), spec.commandLine())
