@@ -1,0 +1,126 @@
+package io.layerskip.tests.cluster;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.random.RandomGenerator;
+
+/** What can go wrong with a job that runs, and what an operator does to one. */
+enum Fault {
+    TASK_MANAGER_KILLED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            job.cluster().replaceTaskManager(random.nextInt(FlinkCluster.TASK_MANAGERS));
+        }
+    },
+
+    LEADING_JOB_MANAGER_KILLED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            job.cluster().replaceLeadingJobManager();
+        }
+    },
+
+    BROKER_KILLED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            job.broker().kill();
+            Thread.sleep(BROKER_DOWN.toMillis());
+            job.broker().restart();
+        }
+    },
+
+    /** It comes back when nobody counts on it any more, and goes on with what it was doing. */
+    TASK_MANAGER_STOPPED_PAST_ITS_HEARTBEAT {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            JvmProcess stopped =
+                    job.cluster().taskManager(random.nextInt(FlinkCluster.TASK_MANAGERS));
+            stopped.signal("STOP");
+            Thread.sleep(SILENCE.toMillis());
+            stopped.signal("CONT");
+        }
+    },
+
+    /** A file stands where the folder was, so that nobody, root included, can write into it. */
+    CHECKPOINTS_REFUSED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            Path folder = job.cluster().checkpoints(job.id());
+            Path aside = folder.resolveSibling(folder.getFileName() + ".aside");
+            Files.move(folder, aside);
+            Files.createFile(folder);
+            Thread.sleep(REFUSAL.toMillis());
+            Files.delete(folder);
+            Files.move(aside, folder);
+        }
+    },
+
+    CANCELED_WITH_SAVEPOINT {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            job.restart(job.cluster().cancelWithSavepoint(job.id()), job.parallelism());
+        }
+    },
+
+    STOPPED_WITH_SAVEPOINT {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            job.restart(job.cluster().stop(job.id()), job.parallelism());
+        }
+    },
+
+    /** What is in flight is dealt out anew, without regard to keys. */
+    RESCALED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            for (int parallelism : RESCALED_TO) {
+                job.restart(job.cluster().stop(job.id()), parallelism);
+                job.cluster().awaitRunning(job.id());
+            }
+        }
+
+        @Override
+        boolean keepsOrder() {
+            return false;
+        }
+    },
+
+    /** Nothing is in flight when the parallelism changes. */
+    DRAINED_AND_RESCALED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            for (int parallelism : RESCALED_TO) {
+                job.restart(job.cluster().drain(job.id()), parallelism);
+                job.cluster().awaitRunning(job.id());
+            }
+        }
+    },
+
+    /** The address space may not grow any more, so the next allocation outside the heap fails. */
+    NATIVE_MEMORY_EXHAUSTED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            int index = random.nextInt(FlinkCluster.TASK_MANAGERS);
+            JvmProcess process = job.cluster().taskManager(index);
+            JvmProcess.run("prlimit", "--pid", Long.toString(process.pid()), "--as=1000000");
+            Thread.sleep(REFUSAL.toMillis());
+            // What is left of it cannot be trusted; a resource manager would replace it too.
+            job.cluster().replaceTaskManager(index);
+        }
+    };
+
+    private static final List<Integer> RESCALED_TO = List.of(1, 4, 2);
+    private static final Duration BROKER_DOWN = Duration.ofSeconds(10);
+    private static final Duration SILENCE = Duration.ofSeconds(12);
+    private static final Duration REFUSAL = Duration.ofSeconds(4);
+
+    /** Lets it happen; returns when it is over, not when the job has recovered. */
+    abstract void happen(RunningJob job, RandomGenerator random) throws Exception;
+
+    /** Whether requests of a key that are in flight still leave in their order. */
+    boolean keepsOrder() {
+        return true;
+    }
+}

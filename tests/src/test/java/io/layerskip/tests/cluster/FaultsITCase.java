@@ -1,0 +1,148 @@
+package io.layerskip.tests.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.layerskip.jobs.GenerationJob;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+import org.apache.kafka.common.utils.Utils;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Whatever fails, every request leaves exactly once: a real broker, a highly available Flink
+ * cluster and the published jar, each in JVMs of their own. Logs stay in target/faults/logs.
+ *
+ * <p>{@code -Dfaults=100} lets so many faults happen, drawn at random, and prints a table; {@code
+ * -Dseed=...} repeats a run.
+ */
+class FaultsITCase {
+
+    private static final List<Fault> BY_DEFAULT =
+            List.of(
+                    Fault.TASK_MANAGER_KILLED,
+                    Fault.LEADING_JOB_MANAGER_KILLED,
+                    Fault.BROKER_KILLED);
+
+    private static final Path FOLDER = Path.of("target", "faults").toAbsolutePath();
+    private static final int PARTITIONS = 4;
+    private static final int PARALLELISM = 2;
+    private static final int REQUESTS_BEFORE = 20;
+    private static final Duration RECOVERY = Duration.ofMinutes(3);
+
+    private KafkaBroker broker;
+    private FlinkCluster cluster;
+    private Traffic traffic;
+
+    @BeforeEach
+    void start() throws Exception {
+        Utils.delete(FOLDER.toFile());
+        broker = KafkaBroker.start(FOLDER.resolve("broker"));
+        cluster = FlinkCluster.start(FOLDER);
+        broker.createTopics(PARTITIONS, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
+        traffic = new Traffic(broker.bootstrapServers(), prompts());
+    }
+
+    @AfterEach
+    void stop() {
+        if (traffic != null) {
+            traffic.close();
+        }
+        if (cluster != null) {
+            cluster.close();
+        }
+        if (broker != null) {
+            broker.close();
+        }
+    }
+
+    @Test
+    void everyRequestLeavesExactlyOnceWhateverFails() throws Exception {
+        long seed = Long.getLong("seed", Instant.now().getEpochSecond());
+        RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
+        List<Fault> faults = faults(random);
+        System.out.printf("seed %d, faults %d%n", seed, faults.size());
+        System.out.println(
+                "fault, recovered after s, requests, lost, duplicated, out of order, tokens resumed");
+
+        RunningJob job = RunningJob.submit(cluster, broker, PARALLELISM);
+        cluster.awaitRunning(job.id());
+        traffic.start();
+        for (Fault fault : faults) {
+            assertThat(traffic.awaitNumber(traffic.sent() + REQUESTS_BEFORE, RECOVERY))
+                    .as("requests answered before %s", fault)
+                    .isTrue();
+            fault.happen(job, random);
+
+            Instant over = Instant.now();
+            int next = traffic.sent();
+            boolean recovered = traffic.awaitNumber(next, RECOVERY);
+            double seconds = Duration.between(over, Instant.now()).toMillis() / 1e3;
+            traffic.pause();
+            traffic.awaitAll(RECOVERY);
+            System.out.printf(
+                    "%s, %.1f, %d, %d, %d, %d, %d%n",
+                    fault,
+                    seconds,
+                    traffic.sent(),
+                    traffic.missing().size(),
+                    traffic.duplicates().size(),
+                    traffic.keysOutOfOrder().size(),
+                    cluster.counter(job.id(), "resumedTokens"));
+            assertThat(recovered).as("recovered after %s", fault).isTrue();
+            assertThat(traffic.missing()).as("lost after %s", fault).isEmpty();
+            assertThat(traffic.duplicates()).as("duplicated after %s", fault).isEmpty();
+            if (fault.keepsOrder()) {
+                assertThat(traffic.keysOutOfOrder()).as("out of order after %s", fault).isEmpty();
+            }
+            traffic.forgetOrder();
+            assertThat(cluster.state(job.id())).isEqualTo("RUNNING");
+            traffic.resume();
+        }
+        traffic.pause();
+        cluster.stop(job.id());
+
+        assertThat(cluster.state(job.id())).isEqualTo("FINISHED");
+        assertThat(broker.openTransactions()).isEmpty();
+    }
+
+    private static List<Fault> faults(RandomGenerator random) {
+        int count = Integer.getInteger("faults", 0);
+        if (count == 0) {
+            return BY_DEFAULT;
+        }
+        List<Fault> faults = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            faults.add(Fault.values()[random.nextInt(Fault.values().length)]);
+        }
+        return faults;
+    }
+
+    private static List<String> prompts() throws Exception {
+        List<String> prompts = new ArrayList<>();
+        try (BufferedReader golden =
+                new BufferedReader(
+                        new InputStreamReader(
+                                GenerationJob.class.getResourceAsStream(
+                                        "/models/layerskip-intents-9M.golden.jsonl"),
+                                StandardCharsets.UTF_8))) {
+            ObjectMapper json = new ObjectMapper();
+            for (String line = golden.readLine(); line != null; line = golden.readLine()) {
+                JsonNode node = json.readTree(line);
+                prompts.add(node.path("prompt").asText());
+            }
+        }
+        return prompts;
+    }
+}

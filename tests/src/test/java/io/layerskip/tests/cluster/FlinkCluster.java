@@ -1,0 +1,407 @@
+package io.layerskip.tests.cluster;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
+import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
+import org.apache.flink.runtime.highavailability.ClientHighAvailabilityServices;
+import org.apache.flink.runtime.highavailability.HighAvailabilityServicesUtils;
+import org.apache.flink.runtime.leaderelection.LeaderInformation;
+import org.apache.flink.runtime.util.LeaderRetrievalUtils;
+import org.apache.flink.runtime.util.config.memory.ProcessMemoryUtils;
+
+/**
+ * Flink as it runs in production, in JVMs of their own on this machine: ZooKeeper, two JobManagers
+ * of which one leads, two TaskManagers with two slots each.
+ *
+ * <p>Jobs are submitted with Flink's command line client and watched over the REST API.
+ */
+final class FlinkCluster implements AutoCloseable {
+
+    static final int TASK_MANAGERS = 2;
+    static final int SLOTS = 2;
+
+    private static final int JOB_MANAGERS = 2;
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Duration DEADLINE = Duration.ofMinutes(2);
+    private static final Duration METRICS_FETCHED = Duration.ofMillis(500);
+    private static final Pattern JOB_ID = Pattern.compile("JobID ([0-9a-f]{32})");
+    private static final Pattern SAVEPOINT = Pattern.compile("Path: (\\S+)");
+
+    private final Path folder;
+    private final Map<String, String> settings;
+    private final List<Integer> restPorts;
+    private final HttpClient http = HttpClient.newHttpClient();
+    private final JvmProcess zooKeeper;
+    private final List<JvmProcess> jobManagers = new ArrayList<>();
+    private final List<JvmProcess> taskManagers = new ArrayList<>();
+    private int commands;
+
+    private FlinkCluster(Path folder) throws IOException {
+        this.folder = Files.createDirectories(folder);
+        List<Integer> ports = Ports.free(1 + JOB_MANAGERS);
+        this.restPorts = ports.subList(1, ports.size());
+        this.settings =
+                Map.ofEntries(
+                        Map.entry("high-availability.type", "zookeeper"),
+                        Map.entry(
+                                "high-availability.zookeeper.quorum", "127.0.0.1:" + ports.get(0)),
+                        Map.entry("high-availability.zookeeper.client.session-timeout", "4 s"),
+                        Map.entry("high-availability.zookeeper.client.connection-timeout", "4 s"),
+                        Map.entry("high-availability.storageDir", uri("high-availability")),
+                        Map.entry("execution.checkpointing.dir", uri("checkpoints")),
+                        Map.entry("execution.checkpointing.savepoint-dir", uri("savepoints")),
+                        Map.entry("execution.checkpointing.interval", "1 s"),
+                        Map.entry("execution.checkpointing.timeout", "1 min"),
+                        Map.entry("restart-strategy.type", "exponential-delay"),
+                        Map.entry("restart-strategy.exponential-delay.initial-backoff", "500 ms"),
+                        Map.entry("restart-strategy.exponential-delay.max-backoff", "2 s"),
+                        Map.entry("heartbeat.interval", "1 s"),
+                        Map.entry("heartbeat.timeout", "8 s"),
+                        Map.entry(
+                                "metrics.fetcher.update-interval",
+                                METRICS_FETCHED.toMillis() + " ms"),
+                        Map.entry("rest.bind-address", "127.0.0.1"),
+                        Map.entry("jobmanager.rpc.address", "127.0.0.1"),
+                        Map.entry("jobmanager.bind-host", "127.0.0.1"),
+                        Map.entry("taskmanager.bind-host", "127.0.0.1"),
+                        Map.entry("taskmanager.host", "127.0.0.1"),
+                        Map.entry("taskmanager.numberOfTaskSlots", Integer.toString(SLOTS)),
+                        Map.entry("taskmanager.memory.process.size", "1536 mb"),
+                        Map.entry("taskmanager.memory.managed.size", "16 mb"));
+        this.zooKeeper = startZooKeeper(ports.get(0));
+    }
+
+    /**
+     * Starts everything and waits until all slots are there.
+     *
+     * @param folder for configuration, checkpoints and logs
+     */
+    static FlinkCluster start(Path folder) throws Exception {
+        FlinkCluster cluster = new FlinkCluster(folder);
+        try {
+            for (int i = 0; i < JOB_MANAGERS; i++) {
+                cluster.jobManagers.add(cluster.startJobManager(i));
+            }
+            for (int i = 0; i < TASK_MANAGERS; i++) {
+                cluster.taskManagers.add(cluster.startTaskManager(i));
+            }
+            cluster.awaitSlots();
+            return cluster;
+        } catch (Exception | Error e) {
+            cluster.close();
+            throw e;
+        }
+    }
+
+    private String uri(String name) throws IOException {
+        return Files.createDirectories(folder.resolve(name)).toUri().toString();
+    }
+
+    private JvmProcess startZooKeeper(int port) throws IOException {
+        Path config = folder.resolve("zoo.cfg");
+        Files.writeString(
+                config,
+                """
+                dataDir=%s
+                clientPort=%d
+                clientPortAddress=127.0.0.1
+                tickTime=1000
+                admin.enableServer=false
+                server.1=127.0.0.1:%d:%d
+                """
+                        .formatted(
+                                Files.createDirectories(folder.resolve("zookeeper")),
+                                port,
+                                Ports.free(1).get(0),
+                                Ports.free(1).get(0)));
+        return start(
+                "zookeeper",
+                List.of("-Xmx128m"),
+                "org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer",
+                List.of("--zkConfigFile", config.toString(), "--peerId", "1"));
+    }
+
+    private JvmProcess startJobManager(int index) throws IOException {
+        int port = restPorts.get(index);
+        Path config =
+                configure(
+                        "jobmanager-" + index,
+                        Map.of(
+                                "rest.port", Integer.toString(port),
+                                "rest.bind-port", Integer.toString(port)));
+        return start(
+                "jobmanager-" + index,
+                List.of("-Xmx512m"),
+                "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+                List.of("--configDir", config.toString(), "--host", "127.0.0.1"));
+    }
+
+    private JvmProcess startTaskManager(int index) throws IOException {
+        Path config = configure("taskmanager-" + index, Map.of());
+        // As Flink's own scripts size a TaskManager's JVM.
+        TaskExecutorProcessSpec memory =
+                TaskExecutorProcessUtils.processSpecFromConfig(Configuration.fromMap(settings));
+        List<String> arguments = new ArrayList<>(List.of("--configDir", config.toString()));
+        arguments.addAll(words(TaskExecutorProcessUtils.generateDynamicConfigsStr(memory)));
+        return start(
+                "taskmanager-" + index,
+                words(ProcessMemoryUtils.generateJvmParametersStr(memory)),
+                "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+                arguments);
+    }
+
+    private static List<String> words(String text) {
+        return List.of(text.strip().split("\\s+"));
+    }
+
+    /** Writes a configuration folder; settings are JSON, which YAML includes. */
+    private Path configure(String name, Map<String, String> more) throws IOException {
+        Path config = Files.createDirectories(folder.resolve("conf-" + name));
+        StringBuilder yaml = new StringBuilder();
+        for (Map<String, String> part : List.of(settings, more)) {
+            part.forEach((key, value) -> yaml.append(key + ": \"" + value + "\"\n"));
+        }
+        Files.writeString(config.resolve("config.yaml"), yaml);
+        return config;
+    }
+
+    private JvmProcess start(String name, List<String> options, String main, List<String> arguments)
+            throws IOException {
+        List<String> all = new ArrayList<>(Jvm.flinkOptions());
+        all.addAll(options);
+        all.add("-Dlog4j.configurationFile=" + logging());
+        return JvmProcess.start(
+                new JvmProcess.Program(Jvm.flinkClassPath(), all, main, arguments),
+                Map.of(),
+                folder.resolve("logs").resolve(name + ".log"));
+    }
+
+    private Path logging() throws IOException {
+        Path file = folder.resolve("log4j.properties");
+        Files.writeString(
+                file,
+                """
+                rootLogger.level = info
+                rootLogger.appenderRef.out.ref = out
+                appender.out.type = Console
+                appender.out.name = out
+                appender.out.layout.type = PatternLayout
+                appender.out.layout.pattern = %d %-5p %c{1} %m%n
+                """);
+        return file;
+    }
+
+    /** Submits a jar; returns the job's id. */
+    String run(Path jar, int parallelism, List<String> clientOptions, List<String> arguments)
+            throws Exception {
+        List<String> command =
+                new ArrayList<>(List.of("run", "-d", "-p", Integer.toString(parallelism)));
+        command.addAll(clientOptions);
+        command.add(jar.toString());
+        command.addAll(arguments);
+        return found(JOB_ID, client(command));
+    }
+
+    /** Stops a job with a savepoint and returns where that lies. */
+    String stop(String job) throws Exception {
+        return found(SAVEPOINT, client(List.of("stop", job)));
+    }
+
+    /** Stops a job with a savepoint once nothing is in flight; returns where that lies. */
+    String drain(String job) throws Exception {
+        return found(SAVEPOINT, client(List.of("stop", "--drain", job)));
+    }
+
+    /** Takes a savepoint and cancels the job; returns where the savepoint lies. */
+    String cancelWithSavepoint(String job) throws Exception {
+        String savepoint = found(SAVEPOINT, client(List.of("savepoint", job)));
+        cancel(job);
+        return savepoint;
+    }
+
+    void cancel(String job) throws Exception {
+        client(List.of("cancel", job));
+        await("job " + job + " to be canceled", () -> "CANCELED".equals(state(job)));
+    }
+
+    private static String found(Pattern pattern, String output) throws IOException {
+        Matcher matcher = pattern.matcher(output);
+        if (!matcher.find()) {
+            throw new IOException("Flink's client wrote: " + output);
+        }
+        return matcher.group(1);
+    }
+
+    /** Runs Flink's command line client; returns what it wrote. */
+    private String client(List<String> arguments) throws Exception {
+        Path config = configure("client", Map.of());
+        try (JvmProcess process =
+                JvmProcess.start(
+                        new JvmProcess.Program(
+                                Jvm.flinkClassPath(),
+                                Jvm.flinkOptions(),
+                                "org.apache.flink.client.cli.CliFrontend",
+                                arguments),
+                        Map.of("FLINK_CONF_DIR", config.toString()),
+                        folder.resolve("logs").resolve("client-" + ++commands + ".log"))) {
+            if (process.exitCode() != 0) {
+                throw new IOException("flink " + arguments + ": " + process.output());
+            }
+            return process.output();
+        }
+    }
+
+    String state(String job) throws IOException, InterruptedException {
+        return rest("/jobs/" + job).path("state").asText();
+    }
+
+    /** The sum of an operator's counter over its subtasks, of the attempt that runs. */
+    long counter(String job, String name) throws Exception {
+        sum(job, name);
+        // That made the JobManager fetch metrics, which it then has.
+        Thread.sleep(2 * METRICS_FETCHED.toMillis());
+        return sum(job, name);
+    }
+
+    private long sum(String job, String name) throws IOException, InterruptedException {
+        long sum = 0;
+        for (JsonNode vertex : rest("/jobs/" + job).path("vertices")) {
+            String metrics =
+                    "/jobs/%s/vertices/%s/subtasks/metrics"
+                            .formatted(job, vertex.path("id").asText());
+            for (JsonNode metric : rest(metrics)) {
+                String id = metric.path("id").asText();
+                if (id.endsWith("layerskip." + name)) {
+                    sum += rest(metrics + "?get=" + id).path(0).path("sum").asLong();
+                }
+            }
+        }
+        return sum;
+    }
+
+    /** Asks whichever JobManager answers; each passes on what only the leader knows. */
+    private JsonNode rest(String path) throws IOException, InterruptedException {
+        IOException failure = null;
+        for (int port : restPorts) {
+            HttpRequest request =
+                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
+                            .timeout(Duration.ofSeconds(5))
+                            .build();
+            try {
+                HttpResponse<String> response =
+                        http.send(request, HttpResponse.BodyHandlers.ofString());
+                if (response.statusCode() == 200) {
+                    return JSON.readTree(response.body());
+                }
+                failure = new IOException(path + ": " + response.body());
+            } catch (IOException e) {
+                failure = e;
+            }
+        }
+        throw failure;
+    }
+
+    /** Waits until a job runs, all of its tasks included. */
+    void awaitRunning(String job) throws Exception {
+        await(
+                "job " + job + " to run",
+                () -> {
+                    JsonNode details = rest("/jobs/" + job);
+                    for (JsonNode vertex : details.path("vertices")) {
+                        if (!vertex.path("status").asText().equals("RUNNING")) {
+                            return false;
+                        }
+                    }
+                    return details.path("state").asText().equals("RUNNING");
+                });
+    }
+
+    private void awaitSlots() throws Exception {
+        await(
+                "all slots",
+                () -> rest("/overview").path("slots-total").asInt() == TASK_MANAGERS * SLOTS);
+    }
+
+    /** Something that may not be known yet. */
+    @FunctionalInterface
+    interface Condition {
+        boolean isMet() throws Exception;
+    }
+
+    /** Waits for a condition; one that cannot be asked is not met. */
+    static void await(String what, Condition condition) throws Exception {
+        long deadline = System.nanoTime() + DEADLINE.toNanos();
+        Exception last = null;
+        while (System.nanoTime() < deadline) {
+            try {
+                if (condition.isMet()) {
+                    return;
+                }
+            } catch (IOException e) {
+                last = e;
+            }
+            Thread.sleep(100);
+        }
+        throw new IOException("waited " + DEADLINE + " for " + what, last);
+    }
+
+    JvmProcess taskManager(int index) {
+        return taskManagers.get(index);
+    }
+
+    /** Kills a TaskManager and starts another one in its place. */
+    void replaceTaskManager(int index) throws IOException {
+        taskManagers.get(index).close();
+        taskManagers.set(index, startTaskManager(index));
+    }
+
+    /** Kills the JobManager that leads and starts another one in its place. */
+    void replaceLeadingJobManager() throws Exception {
+        int leader = leader();
+        jobManagers.get(leader).close();
+        jobManagers.set(leader, startJobManager(leader));
+    }
+
+    @SuppressWarnings("try") // The services declare that close() throws any exception.
+    private int leader() throws Exception {
+        Configuration configuration = Configuration.fromMap(settings);
+        try (ClientHighAvailabilityServices services =
+                HighAvailabilityServicesUtils.createClientHAService(
+                        configuration,
+                        exception -> {
+                            throw new IllegalStateException(exception);
+                        })) {
+            LeaderInformation leader =
+                    LeaderRetrievalUtils.retrieveLeaderInformation(
+                            services.getClusterRestEndpointLeaderRetriever(), DEADLINE);
+            return restPorts.indexOf(URI.create(leader.getLeaderAddress()).getPort());
+        }
+    }
+
+    /** Where a job's checkpoints lie. */
+    Path checkpoints(String job) {
+        return folder.resolve("checkpoints").resolve(job);
+    }
+
+    @Override
+    public void close() {
+        taskManagers.forEach(JvmProcess::close);
+        jobManagers.forEach(JvmProcess::close);
+        zooKeeper.close();
+    }
+}

@@ -1,0 +1,65 @@
+package io.layerskip.tests.cluster;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The published job on a cluster, as somebody submitted it, and as it was submitted again. */
+final class RunningJob {
+
+    private static final Path JAR =
+            Path.of("..", "jobs", "target", "flink-layerskip-job.jar").toAbsolutePath();
+
+    private final FlinkCluster cluster;
+    private final KafkaBroker broker;
+    private String id;
+    private int parallelism;
+
+    private RunningJob(FlinkCluster cluster, KafkaBroker broker) {
+        this.cluster = cluster;
+        this.broker = broker;
+    }
+
+    static RunningJob submit(FlinkCluster cluster, KafkaBroker broker, int parallelism)
+            throws Exception {
+        RunningJob job = new RunningJob(cluster, broker);
+        job.submit(parallelism, List.of());
+        return job;
+    }
+
+    private void submit(int parallelism, List<String> clientOptions) throws Exception {
+        this.parallelism = parallelism;
+        this.id =
+                cluster.run(
+                        JAR,
+                        parallelism,
+                        clientOptions,
+                        List.of(
+                                "--bootstrap-servers=" + broker.bootstrapServers(),
+                                "--input-topic=" + Traffic.PROMPTS,
+                                "--output-topic=" + Traffic.COMPLETIONS,
+                                "--dead-letter-topic=" + Traffic.DEAD_LETTERS,
+                                "-Dlayerskip.output-order=ORDERED"));
+    }
+
+    /** Submits it again, from a savepoint. */
+    void restart(String savepoint, int newParallelism) throws Exception {
+        submit(newParallelism, new ArrayList<>(List.of("-s", savepoint)));
+    }
+
+    FlinkCluster cluster() {
+        return cluster;
+    }
+
+    KafkaBroker broker() {
+        return broker;
+    }
+
+    String id() {
+        return id;
+    }
+
+    int parallelism() {
+        return parallelism;
+    }
+}

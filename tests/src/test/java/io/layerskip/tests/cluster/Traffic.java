@@ -1,0 +1,220 @@
+package io.layerskip.tests.cluster;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/**
+ * A steady flow of requests, with a few keys, some long generations and a share of bad records; and
+ * what a reader of committed records finds of them. A record is known by its number, which travels
+ * in a header.
+ */
+final class Traffic implements AutoCloseable {
+
+    static final String PROMPTS = "prompts";
+    static final String COMPLETIONS = "completions";
+    static final String DEAD_LETTERS = "dead-letters";
+
+    private static final int KEYS = 8;
+    private static final int PER_SECOND = 10;
+    private static final String NUMBER = "number";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final List<String> prompts;
+    private final KafkaProducer<byte[], byte[]> producer;
+    private final KafkaConsumer<byte[], byte[]> consumer;
+    private final Thread sender = new Thread(this::send, "traffic");
+    private volatile boolean paused;
+    private volatile boolean ended;
+    private volatile int sent;
+
+    /** How often each number was read. */
+    private final Map<Integer, Integer> read = new HashMap<>();
+
+    /** The numbers of completions in the order in which they were read, by key. */
+    private final Map<String, List<Integer>> order = new LinkedHashMap<>();
+
+    /**
+     * @param prompts to choose from
+     */
+    Traffic(String bootstrapServers, List<String> prompts) {
+        this.prompts = prompts;
+        this.producer =
+                new KafkaProducer<>(
+                        Map.of(
+                                "bootstrap.servers",
+                                bootstrapServers,
+                                "enable.idempotence",
+                                "true",
+                                "delivery.timeout.ms",
+                                "300000"),
+                        new ByteArraySerializer(),
+                        new ByteArraySerializer());
+        this.consumer =
+                new KafkaConsumer<>(
+                        Map.of(
+                                "bootstrap.servers",
+                                bootstrapServers,
+                                "isolation.level",
+                                "read_committed"),
+                        new ByteArrayDeserializer(),
+                        new ByteArrayDeserializer());
+        List<TopicPartition> partitions =
+                List.of(COMPLETIONS, DEAD_LETTERS).stream()
+                        .flatMap(topic -> consumer.partitionsFor(topic).stream())
+                        .map(info -> new TopicPartition(info.topic(), info.partition()))
+                        .toList();
+        consumer.assign(partitions);
+        consumer.seekToBeginning(partitions);
+    }
+
+    /** Starts to send. */
+    void start() {
+        sender.start();
+    }
+
+    private void send() {
+        try {
+            while (!ended) {
+                if (!paused) {
+                    int number = sent;
+                    producer.send(record(number));
+                    sent = number + 1;
+                }
+                Thread.sleep(1000 / PER_SECOND);
+            }
+        } catch (InterruptedException e) {
+            // close() ends it.
+        }
+    }
+
+    private ProducerRecord<byte[], byte[]> record(int number) {
+        String key = "key-" + number % KEYS;
+        ProducerRecord<byte[], byte[]> record =
+                new ProducerRecord<>(PROMPTS, utf8(key), utf8(value(number)));
+        record.headers().add(NUMBER, utf8(Integer.toString(number)));
+        return record;
+    }
+
+    private String value(int number) {
+        if (number % 10 == 5) {
+            return "no JSON";
+        }
+        ObjectNode request = JSON.createObjectNode();
+        request.put("id", Integer.toString(number));
+        request.put("prompt", prompts.get(number % prompts.size()));
+        if (number % 40 == 0) {
+            request.put("max_tokens", 400).put("ignore_eos", true).put("num_assistant_tokens", 0);
+        }
+        return request.toString();
+    }
+
+    void pause() {
+        paused = true;
+    }
+
+    void resume() {
+        paused = false;
+    }
+
+    /** How many were sent. */
+    int sent() {
+        return sent;
+    }
+
+    /** Reads what is committed until a number was read, or until the deadline. */
+    boolean awaitNumber(int number, Duration within) {
+        return await(() -> read.containsKey(number), within);
+    }
+
+    /** Reads what is committed until nothing that was sent is missing, or until the deadline. */
+    boolean awaitAll(Duration within) {
+        int all = sent;
+        return await(() -> read.size() >= all, within);
+    }
+
+    private boolean await(java.util.function.BooleanSupplier condition, Duration within) {
+        long deadline = System.nanoTime() + within.toNanos();
+        while (!condition.getAsBoolean() && System.nanoTime() < deadline) {
+            poll();
+        }
+        return condition.getAsBoolean();
+    }
+
+    private void poll() {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+            int number = Integer.parseInt(text(record.headers().lastHeader(NUMBER).value()));
+            read.merge(number, 1, Integer::sum);
+            if (record.topic().equals(COMPLETIONS)) {
+                order.computeIfAbsent(text(record.key()), key -> new ArrayList<>()).add(number);
+            }
+        }
+    }
+
+    /** The numbers that were sent and not read. */
+    Set<Integer> missing() {
+        Set<Integer> missing = new TreeSet<>();
+        for (int number = 0; number < sent; number++) {
+            if (!read.containsKey(number)) {
+                missing.add(number);
+            }
+        }
+        return missing;
+    }
+
+    /** The numbers that were read more than once. */
+    Set<Integer> duplicates() {
+        Set<Integer> duplicates = new TreeSet<>();
+        read.forEach(
+                (number, times) -> {
+                    if (times > 1) {
+                        duplicates.add(number);
+                    }
+                });
+        return duplicates;
+    }
+
+    /** The keys whose completions did not come in the order of their requests. */
+    List<String> keysOutOfOrder() {
+        return order.entrySet().stream()
+                .filter(key -> !key.getValue().stream().sorted().toList().equals(key.getValue()))
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
+    /** Looks at the order of those only that are read from now on. */
+    void forgetOrder() {
+        order.clear();
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String text(byte[] bytes) {
+        return new String(bytes, StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public void close() {
+        ended = true;
+        sender.interrupt();
+        producer.close(Duration.ofSeconds(5));
+        consumer.close();
+    }
+}
