@@ -181,6 +181,13 @@ public final class CompletionRequestFormat implements Serializable {
                             + ": "
                             + RequestFields.excerpt(e.getOriginalMessage()),
                     e);
+        } catch (NumberFormatException e) {
+            // Jackson's own answer to an exponent that no number type holds.
+            throw new InvalidRequestException(
+                    ErrorClass.INVALID_JSON,
+                    "the value holds a number that cannot be read: "
+                            + RequestFields.excerpt(e.getMessage()),
+                    e);
         }
         if (!tree.isObject()) {
             throw new InvalidRequestException(

@@ -75,9 +75,8 @@ public final class EmbeddedBroker implements AutoCloseable {
         Path folder = Files.createTempDirectory("layerskip-kafka-");
         try {
             List<Integer> ports = freePorts(2);
-            Map<String, String> settings = settings(folder, ports.get(0), ports.get(1));
+            Map<String, String> settings = prepare(folder, ports.get(0), ports.get(1));
             settings.putAll(overrides);
-            format(folder);
             KafkaRaftServer server =
                     new KafkaRaftServer(new KafkaConfig(settings, false), Time.SYSTEM);
             try {
@@ -93,7 +92,16 @@ public final class EmbeddedBroker implements AutoCloseable {
         }
     }
 
-    private static Map<String, String> settings(Path folder, int brokerPort, int controllerPort) {
+    /**
+     * Makes a folder one that a broker can start in, with its controller.
+     *
+     * @param folder empty or missing
+     * @return the broker's settings, in the names of Kafka's server.properties
+     * @throws IOException if the folder cannot be made
+     */
+    public static Map<String, String> prepare(Path folder, int brokerPort, int controllerPort)
+            throws IOException {
+        format(folder);
         Map<String, String> settings = new HashMap<>();
         settings.put("process.roles", "broker,controller");
         settings.put("node.id", Integer.toString(NODE_ID));
@@ -139,7 +147,7 @@ public final class EmbeddedBroker implements AutoCloseable {
     }
 
     /** Different ports that were free a moment ago: all are held until the last one is known. */
-    private static List<Integer> freePorts(int count) throws IOException {
+    public static List<Integer> freePorts(int count) throws IOException {
         if (count == 0) {
             return List.of();
         }

@@ -3,6 +3,7 @@ package io.layerskip.tests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.layerskip.jobs.EmbeddedBroker;
+import io.layerskip.tests.cluster.Jvm;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -11,8 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.apache.flink.client.cli.CliFrontend;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -27,23 +26,6 @@ class JobJarITCase {
 
     private static final Path JAR =
             Path.of("..", "jobs", "target", "flink-layerskip-job.jar").toAbsolutePath();
-
-    /** What of the tests' class path a Flink distribution has too. */
-    private static final List<String> FLINK =
-            List.of(
-                    "/org/apache/flink/flink-",
-                    "/org/apache/logging/",
-                    "/org/slf4j/",
-                    "/org/apache/commons/commons-",
-                    "/commons-",
-                    "/com/esotericsoftware/",
-                    "/org/objenesis/",
-                    "/org/snakeyaml/",
-                    "/org/javassist/",
-                    "/tools/profiler/",
-                    "/org/xerial/snappy/",
-                    "/at/yawk/lz4/",
-                    "/org/lz4/");
 
     private static EmbeddedBroker broker;
 
@@ -114,28 +96,13 @@ class JobJarITCase {
         Files.writeString(folder.resolve("config.yaml"), "parallelism.default: 1\n");
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        for (String opened : List.of("java.util", "java.lang", "java.net", "java.time")) {
-            command.add("--add-opens=java.base/" + opened + "=ALL-UNNAMED");
-        }
-        command.addAll(List.of("-cp", flinkClassPath(), CliFrontend.class.getName()));
+        command.addAll(Jvm.flinkOptions());
+        command.addAll(List.of("-cp", Jvm.flinkClassPath(), CliFrontend.class.getName()));
         command.addAll(List.of("run", "-t", "local", JAR.toString()));
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().put("FLINK_CONF_DIR", folder.toString());
         return builder.redirectErrorStream(true).redirectOutput(logFile()).start();
-    }
-
-    private static String flinkClassPath() {
-        String own =
-                System.getProperty(
-                        "surefire.test.class.path", System.getProperty("java.class.path"));
-        return Stream.of(own.split(File.pathSeparator))
-                .filter(jar -> FLINK.stream().anyMatch(jar.replace('\\', '/')::contains))
-                .filter(
-                        jar ->
-                                !jar.contains("flink-connector-kafka")
-                                        && !jar.contains("flink-connector-base"))
-                .collect(Collectors.joining(File.pathSeparator));
     }
 
     private File logFile() {

@@ -2,6 +2,7 @@ package io.layerskip.tests.cluster;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.layerskip.jobs.EmbeddedBroker;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -53,8 +54,8 @@ final class FlinkCluster implements AutoCloseable {
 
     private FlinkCluster(Path folder) throws IOException {
         this.folder = Files.createDirectories(folder);
-        List<Integer> ports = Ports.free(1 + JOB_MANAGERS);
-        this.restPorts = ports.subList(1, ports.size());
+        List<Integer> ports = EmbeddedBroker.freePorts(3 + JOB_MANAGERS);
+        this.restPorts = ports.subList(3, ports.size());
         this.settings =
                 Map.ofEntries(
                         Map.entry("high-availability.type", "zookeeper"),
@@ -83,7 +84,7 @@ final class FlinkCluster implements AutoCloseable {
                         Map.entry("taskmanager.numberOfTaskSlots", Integer.toString(SLOTS)),
                         Map.entry("taskmanager.memory.process.size", "1536 mb"),
                         Map.entry("taskmanager.memory.managed.size", "16 mb"));
-        this.zooKeeper = startZooKeeper(ports.get(0));
+        this.zooKeeper = startZooKeeper(ports.subList(0, 3));
     }
 
     /**
@@ -112,7 +113,10 @@ final class FlinkCluster implements AutoCloseable {
         return Files.createDirectories(folder.resolve(name)).toUri().toString();
     }
 
-    private JvmProcess startZooKeeper(int port) throws IOException {
+    /**
+     * @param ports for clients, for other servers and for elections; there are no others
+     */
+    private JvmProcess startZooKeeper(List<Integer> ports) throws IOException {
         Path config = folder.resolve("zoo.cfg");
         Files.writeString(
                 config,
@@ -126,9 +130,9 @@ final class FlinkCluster implements AutoCloseable {
                 """
                         .formatted(
                                 Files.createDirectories(folder.resolve("zookeeper")),
-                                port,
-                                Ports.free(1).get(0),
-                                Ports.free(1).get(0)));
+                                ports.get(0),
+                                ports.get(1),
+                                ports.get(2)));
         return start(
                 "zookeeper",
                 List.of("-Xmx128m"),
@@ -323,7 +327,9 @@ final class FlinkCluster implements AutoCloseable {
                 () -> {
                     JsonNode details = rest("/jobs/" + job);
                     for (JsonNode vertex : details.path("vertices")) {
-                        if (!vertex.path("status").asText().equals("RUNNING")) {
+                        // A vertex counts as running when one of its tasks is.
+                        if (vertex.path("tasks").path("RUNNING").asInt()
+                                != vertex.path("parallelism").asInt()) {
                             return false;
                         }
                     }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -148,7 +149,7 @@ final class Traffic implements AutoCloseable {
         return await(() -> read.size() >= all, within);
     }
 
-    private boolean await(java.util.function.BooleanSupplier condition, Duration within) {
+    private boolean await(BooleanSupplier condition, Duration within) {
         long deadline = System.nanoTime() + within.toNanos();
         while (!condition.getAsBoolean() && System.nanoTime() < deadline) {
             poll();
