@@ -83,15 +83,13 @@ final class ActiveGeneration implements Generation {
     }
 
     /**
-     * Writes what a round brought, and completes the result if that is the end.
+     * Writes what a round brought, and completes the result if that is the end: nobody sees the
+     * last token written and no result.
      *
      * @return how many tokens were written
      */
-    int accept(DraftPolicy policy) {
-        int written;
-        synchronized (this) {
-            written = sequence.accept(policy, this::wrote);
-        }
+    synchronized int accept(DraftPolicy policy) {
+        int written = sequence.accept(policy, this::wrote);
         if (written > 0 && (text.stopped() || sequence.ended())) {
             complete();
         }

@@ -18,8 +18,9 @@ public interface Generation {
     void abort(GenerationFailure failure);
 
     /**
-     * How far it has come by now. Thread-safe; waits at most while the tokens of a round are
-     * written, never for a pass through the model.
+     * How far it has come by now; with its last token written, {@link #result} is complete.
+     * Thread-safe; waits at most while the tokens of a round are written, never for a pass through
+     * the model.
      */
     GenerationProgress progress();
 

@@ -31,12 +31,13 @@ final class InFlight {
 
         /** Empty if there is nothing to go on from. */
         private Optional<SavedGeneration> save() {
+            // In this order: one that has its last token by now has its result too.
+            GenerationProgress progress = generation.progress();
             if (generation.result().isDone()) {
                 return generation.result().isCompletedExceptionally()
                         ? Optional.empty()
                         : Optional.of(SavedGeneration.ended(key, generation.result().join()));
             }
-            GenerationProgress progress = generation.progress();
             return progress.tokenIds().isEmpty()
                     ? Optional.empty()
                     : Optional.of(SavedGeneration.underWay(key, progress));
