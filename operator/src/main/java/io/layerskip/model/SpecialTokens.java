@@ -1,11 +1,9 @@
 package io.layerskip.model;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.BitSet;
@@ -20,13 +18,6 @@ import java.util.BitSet;
  */
 final class SpecialTokens {
 
-    /** Without a table of names, which would take in the whole vocabulary. */
-    private static final ObjectMapper JSON =
-            new ObjectMapper(
-                    JsonFactory.builder()
-                            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
-                            .build());
-
     private SpecialTokens() {}
 
     /**
@@ -37,8 +28,8 @@ final class SpecialTokens {
      */
     static byte[] remove(byte[] json, BitSet removed) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream(json.length);
-        try (JsonParser parser = JSON.createParser(json);
-                JsonGenerator generator = JSON.createGenerator(out)) {
+        try (JsonParser parser = TokenizerVocabulary.JSON.createParser(json);
+                JsonGenerator generator = TokenizerVocabulary.JSON.createGenerator(out)) {
             parser.nextToken();
             generator.writeStartObject();
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
@@ -49,7 +40,7 @@ final class SpecialTokens {
                 parser.nextToken();
                 generator.writeArrayFieldStart("added_tokens");
                 while (parser.nextToken() == JsonToken.START_OBJECT) {
-                    JsonNode token = JSON.readTree(parser);
+                    JsonNode token = TokenizerVocabulary.JSON.readTree(parser);
                     if (token.path("special").asBoolean()) {
                         removed.set(token.path("id").asInt());
                     } else {

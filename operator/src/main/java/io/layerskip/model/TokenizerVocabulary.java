@@ -19,7 +19,7 @@ import java.io.IOException;
 final class TokenizerVocabulary {
 
     /** Without a table of names, which would take in the whole vocabulary. */
-    private static final ObjectMapper JSON =
+    static final ObjectMapper JSON =
             new ObjectMapper(
                     JsonFactory.builder()
                             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
