@@ -110,11 +110,12 @@ public class EngineBenchmark {
                 batch.add(sequence(BundledModel.goldenCases().get(i).promptIds()));
             }
         }
+        int mostDrafts = LayerSkipModel.MAX_ROWS / 2 / rows;
         for (Sequence sequence : batch) {
             if (sequence.prefilled()) {
-                sequence.startRound(LayerSkipModel.MAX_ROWS / 2 / rows);
+                sequence.startRound(mostDrafts);
             } else {
-                sequence.startChunk(LayerSkipModel.MAX_ROWS / 2 / rows);
+                sequence.startChunk(LayerSkipModel.MAX_ROWS / 2 / rows, mostDrafts);
             }
             sequence.cache().reserve(sequence.positionsNeeded());
         }

@@ -262,10 +262,11 @@ public final class GenerationEngine implements AutoCloseable {
         for (Iterator<ActiveGeneration> each = active.iterator(); each.hasNext(); ) {
             ActiveGeneration generation = each.next();
             if (generation.sequence().inRound()) {
-                boolean prefilled = generation.sequence().endsPrefill();
+                Sequence sequence = generation.sequence();
+                boolean prefilled = sequence.isPrefilling() && sequence.writes();
                 written += accept(generation);
                 if (prefilled && !generation.isDone()) {
-                    remember(generation.sequence());
+                    remember(sequence);
                 }
             }
             if (generation.isDone()) {
@@ -283,7 +284,7 @@ public final class GenerationEngine implements AutoCloseable {
             decoders += generation.sequence().prefilled() ? 1 : 0;
         }
         int promptTokens = decoders > 0 ? PROMPT_TOKENS_BESIDE_OTHERS : PROMPT_TOKENS;
-        int mostDrafts = (LayerSkipModel.MAX_ROWS - PROMPT_TOKENS) / Math.max(1, decoders) - 1;
+        int mostDrafts = (LayerSkipModel.MAX_ROWS - PROMPT_TOKENS) / Math.max(1, active.size()) - 1;
         for (int i = 0; i < active.size(); i++) {
             Sequence sequence = active.get(i).sequence();
             sequence.leaveRound();
@@ -297,14 +298,14 @@ public final class GenerationEngine implements AutoCloseable {
                                     sequence.tokens(), sequence.length() - 1, sequence.cache());
                     sequence.foundInCache(known);
                 }
-                sequence.startChunk(promptTokens);
+                sequence.startChunk(promptTokens, mostDrafts);
             } else {
                 continue;
             }
             if (!reserve(sequence, i)) {
                 return;
             }
-            promptTokens -= sequence.isPrefilling() ? sequence.rows() : 0;
+            promptTokens -= sequence.isPrefilling() ? sequence.pending() : 0;
             batch.add(sequence);
         }
     }

@@ -234,7 +234,7 @@ final class SelfSpeculation {
         for (List<Sequence> sequences : byExit) {
             for (Sequence sequence : sequences) {
                 int rows = sequence.rows();
-                int first = sequence.endsPrefill() ? rows - 1 : sequence.isPrefilling() ? rows : 0;
+                int first = sequence.writes() ? sequence.pending() - 1 : rows;
                 for (int i = first; i < rows; i++) {
                     asking[asked] = row + i;
                     askers[asked] = sequence;

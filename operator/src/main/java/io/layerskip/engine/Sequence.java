@@ -53,7 +53,8 @@ final class Sequence implements AutoCloseable {
     private int limit;
     private int draftCount;
     private int rows;
-    private int chunk;
+    private int pending;
+    private boolean prefilling;
     private double survival;
     private RuntimeException failure;
 
@@ -192,26 +193,35 @@ final class Sequence implements AutoCloseable {
         cached = 0;
     }
 
-    /**
-     * Starts a round in which at most so many tokens are drafted: the model adds one of its own, so
-     * there is no use for more than may still be written, less one.
-     */
+    /** Starts a round behind the last token written; at most so many tokens are drafted. */
     void startRound(int mostDrafts) {
+        start(1, mostDrafts);
+        prefilling = false;
+    }
+
+    /**
+     * Starts a round with a part of the prompt, of at most so many tokens. Behind the end of the
+     * prompt, tokens are drafted as behind any other.
+     */
+    void startChunk(int mostTokens, int mostDrafts) {
+        int chunk = Math.min(length - cached, mostTokens);
+        start(chunk, cached + chunk == length ? mostDrafts : 0);
+        prefilling = true;
+    }
+
+    /**
+     * The model adds a token of its own to the drafts, so there is no use for more of them than may
+     * still be written, less one.
+     */
+    private void start(int rows, int mostDrafts) {
         int wanted =
                 drafting.numAssistantTokens().orElse(GenerationParameters.MAX_ASSISTANT_TOKENS);
         limit = Math.max(0, Math.min(Math.min(wanted, remaining() - 1), mostDrafts));
         draftCount = 0;
-        rows = 1;
-        chunk = 0;
+        pending = rows;
+        this.rows = rows;
         survival = draftsAutomatically() ? 1 : Double.POSITIVE_INFINITY;
         failure = null;
-    }
-
-    /** Starts a part of the prompt, of at most so many tokens. */
-    void startChunk(int mostTokens) {
-        startRound(0);
-        chunk = Math.min(length - cached, mostTokens);
-        rows = chunk;
     }
 
     /** Takes no part in the round that starts. */
@@ -225,22 +235,27 @@ final class Sequence implements AutoCloseable {
 
     /** Whether this round takes a part of the prompt. */
     boolean isPrefilling() {
-        return chunk > 0;
+        return prefilling;
     }
 
-    /** Whether the part of the prompt is the last, so that a token follows it. */
-    boolean endsPrefill() {
-        return chunk > 0 && cached + chunk == length;
+    /** Tokens known before this round that it takes: a part of the prompt, or the last written. */
+    int pending() {
+        return pending;
+    }
+
+    /** Whether they are all that were left, so that something is written behind them. */
+    boolean writes() {
+        return cached + pending == length;
     }
 
     /** Most positions that the cache needs in this round. */
     int positionsNeeded() {
-        return cached + (chunk > 0 ? chunk : limit + 1);
+        return cached + pending + limit;
     }
 
     /** Whether the round's draft may grow. */
     boolean mayDraft() {
-        return failure == null && draftCount < limit && rows == draftCount + 1;
+        return failure == null && draftCount < limit && rows == pending + draftCount;
     }
 
     /**
@@ -260,7 +275,7 @@ final class Sequence implements AutoCloseable {
      * Whether the last draft has yet to take its row; an end is followed by nothing, so has none.
      */
     boolean awaitsRow() {
-        return rows == draftCount && !ends(lastDraft());
+        return rows < pending + draftCount && !ends(lastDraft());
     }
 
     /** Adds the last draft's row. */
@@ -295,9 +310,9 @@ final class Sequence implements AutoCloseable {
         exitRows[row] = kept;
     }
 
-    /** Notes what the model writes behind a row. */
-    void choose(int row, int token) {
-        choices[row] = token;
+    /** Notes what the model writes behind the last known token and so many drafts. */
+    void choose(int drafts, int token) {
+        choices[drafts] = token;
     }
 
     /** Notes that this round went wrong for this sequence alone. */
@@ -321,20 +336,15 @@ final class Sequence implements AutoCloseable {
         if (failure != null) {
             throw failure;
         }
-        if (chunk > 0) {
-            boolean last = endsPrefill();
-            cached += chunk;
-            if (last) {
-                write(choices[0]);
-                listener.wrote(false);
-            }
-            return last ? 1 : 0;
+        if (!writes()) {
+            cached += pending;
+            return 0;
         }
         int before = length;
-        rounds++;
+        rounds += prefilling ? 0 : 1;
         drafted += draftCount;
         boolean goesOn = true;
-        for (int row = 0; row < rows && goesOn; row++) {
+        for (int row = 0; row <= rows - pending && goesOn; row++) {
             write(choices[row]);
             boolean isDraft = row < draftCount && choices[row] == drafts[row];
             if (row < draftCount) {

@@ -111,8 +111,18 @@ class GenerationEngineTest {
         assertThat(chunks).hasSizeGreaterThan(3);
         assertThat(String.join("", chunks.stream().map(TextChunk::text).toList()))
                 .isEqualTo(result.text());
-        assertThat(chunks.get(0).drafted()).isFalse();
-        assertThat(chunks).anyMatch(TextChunk::drafted);
+        assertThat(chunks).anyMatch(TextChunk::drafted).anyMatch(chunk -> !chunk.drafted());
+    }
+
+    @Test
+    void draftsBehindThePromptInThePromptsOwnPass() {
+        int tokens = 4;
+
+        GenerationStatistics statistics =
+                generate(asked().maxTokens(tokens).numAssistantTokens(tokens)).statistics();
+
+        assertThat(statistics.acceptedTokens()).isEqualTo(tokens - 1);
+        assertThat(statistics.rounds()).isZero();
     }
 
     @Test

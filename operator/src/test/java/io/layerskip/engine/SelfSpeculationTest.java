@@ -159,12 +159,12 @@ class SelfSpeculationTest {
     private static void decode(List<Sequence> sequences, int mostDrafts) throws Exception {
         List<Sequence> batch = new ArrayList<>(sequences);
         while (!batch.isEmpty()) {
-            int promptTokens = LayerSkipModel.MAX_ROWS / BATCH;
+            int rows = LayerSkipModel.MAX_ROWS / BATCH;
             for (Sequence sequence : batch) {
                 if (sequence.prefilled()) {
-                    sequence.startRound(Math.min(mostDrafts, promptTokens - 1));
+                    sequence.startRound(mostDrafts);
                 } else {
-                    sequence.startChunk(promptTokens);
+                    sequence.startChunk(rows - mostDrafts, mostDrafts);
                 }
                 assertThat(sequence.cache().reserve(sequence.positionsNeeded())).isTrue();
             }

@@ -28,9 +28,10 @@ public final class Measurement {
         tokensPerSecond.addValue(own.tokens / own.seconds());
         promptsPerSecond.addValue(own.texts.size() / own.seconds());
         speedup.addValue(baseline.seconds() / own.seconds());
-        if (own.tokensAfterFirst > 0 && baseline.tokensAfterFirst > 0) {
-            tokenMicros.addValue(own.tokenNanos() / TimeUnit.MICROSECONDS.toNanos(1));
-            tokenSpeedup.addValue(baseline.tokenNanos() / own.tokenNanos());
+        if (baseline.firstTokenNanos > 0 && baseline.tokensAfterFirst() > 0) {
+            double nanos = own.nanosAfter(baseline.firstTokenNanos);
+            tokenMicros.addValue(nanos / TimeUnit.MICROSECONDS.toNanos(1));
+            tokenSpeedup.addValue(baseline.nanosAfter(baseline.firstTokenNanos) / nanos);
         }
         own.latencies.forEach(
                 nanos -> latencyMillis.addValue((double) nanos / TimeUnit.MILLISECONDS.toNanos(1)));
@@ -56,7 +57,11 @@ public final class Measurement {
         return promptsPerSecond;
     }
 
-    /** Time per token after the first, in µs; empty where the first token's time is not known. */
+    /**
+     * Time per token after the first, in µs: of what a request takes longer than the baseline's
+     * first token, since a pass over the prompt that drafts takes and brings more than that one.
+     * Empty where the baseline's first token's time is not known.
+     */
     public DescriptiveStatistics tokenMicros() {
         return tokenMicros;
     }
@@ -97,8 +102,8 @@ public final class Measurement {
         private final List<Long> latencies = new ArrayList<>();
         private long nanos;
         private long tokens;
-        private long afterFirstNanos;
-        private long tokensAfterFirst;
+        private long requestNanos;
+        private long firstTokenNanos;
         private long drafted;
         private long accepted;
 
@@ -106,10 +111,8 @@ public final class Measurement {
             texts.add(completed.text());
             latencies.add(completed.nanos());
             tokens += completed.tokens();
-            if (completed.nanosToFirstToken() > 0) {
-                afterFirstNanos += completed.nanos() - completed.nanosToFirstToken();
-                tokensAfterFirst += completed.tokens() - 1;
-            }
+            requestNanos += completed.nanos();
+            firstTokenNanos += completed.nanosToFirstToken();
             drafted += completed.drafted();
             accepted += completed.accepted();
         }
@@ -122,8 +125,12 @@ public final class Measurement {
             return (double) nanos / TimeUnit.SECONDS.toNanos(1);
         }
 
-        private double tokenNanos() {
-            return (double) afterFirstNanos / tokensAfterFirst;
+        private long tokensAfterFirst() {
+            return tokens - texts.size();
+        }
+
+        private double nanosAfter(long firstTokenNanos) {
+            return (double) (requestNanos - firstTokenNanos) / tokensAfterFirst();
         }
     }
 }

@@ -48,7 +48,8 @@ final class OneStream implements Experiment {
         }
         return new Section(
                 this,
-                "Exit after layer %d. The first token is the prompt's pass, which both have in common."
+                ("Exit after layer %d. Time per token after the first is what a request takes longer"
+                                + " than plain decoding's first token, which is the prompt's pass.")
                         .formatted(bench.settings().exitLayers().get(0)),
                 table);
     }
