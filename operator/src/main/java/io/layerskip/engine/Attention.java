@@ -20,7 +20,7 @@ final class Attention implements AutoCloseable {
     private static final long PARALLEL_WORK = 4_000_000;
 
     private static final int TILE_ROWS = KeyValueBlock.TILE_ROWS;
-    private static final int TILE_LANES = KeyValueBlock.TILE_LANES;
+    private static final int VALUE_LANES = KeyValueBlock.VALUE_LANES;
 
     /** Floats in the widest vector register. */
     private static final int VECTOR_LANES = 16;
@@ -142,9 +142,7 @@ final class Attention implements AutoCloseable {
             int count = Math.min(context - i * KeyValueBlock.TOKENS, KeyValueBlock.TOKENS);
             float[] scores = query.weights[i];
             score(cache.block(i), layer, keyValueHead, from, scores, count);
-            for (int token = 0; token < count; token++) {
-                greatest = Math.max(greatest, scores[token]);
-            }
+            greatest = greatest(scores, count, greatest);
         }
         float sum = 0;
         for (float[] part : query.sums) {
@@ -153,15 +151,12 @@ final class Attention implements AutoCloseable {
         for (int i = 0; i < blocks; i++) {
             int count = Math.min(context - i * KeyValueBlock.TOKENS, KeyValueBlock.TOKENS);
             float[] weights = query.weights[i];
-            for (int token = 0; token < count; token++) {
-                weights[token] = exp((weights[token] - greatest) * scale);
-                sum += weights[token];
-            }
+            sum += exponentials(weights, count, greatest);
             addValues(cache.block(i), layer, keyValueHead, weights, count, query.sums);
         }
         int target = (row * heads + head) * headDim;
         for (int d = 0; d < headDim; d++) {
-            attended[target + d] = query.sums[d / TILE_LANES][d % TILE_LANES] / sum;
+            attended[target + d] = query.sums[d / VALUE_LANES][d % VALUE_LANES] / sum;
         }
     }
 
@@ -170,11 +165,11 @@ final class Attention implements AutoCloseable {
         /** Of each block: its tokens' scores, then their weights. */
         private float[][] weights = new float[0][];
 
-        /** What the values add up to, in parts of {@link KeyValueBlock#TILE_LANES}. */
+        /** What the values add up to, in parts of {@link KeyValueBlock#VALUE_LANES}. */
         private final float[][] sums;
 
         Query(int headDim) {
-            this.sums = new float[(headDim + TILE_LANES - 1) / TILE_LANES][TILE_LANES];
+            this.sums = new float[(headDim + VALUE_LANES - 1) / VALUE_LANES][VALUE_LANES];
         }
 
         void ensureBlocks(int blocks) {
@@ -199,6 +194,7 @@ final class Attention implements AutoCloseable {
             int d = from + tile * TILE_ROWS;
             addRows(
                     block.keys(layer, head, tile),
+                    KeyValueBlock.TOKENS,
                     qkv[d],
                     qkv[d + 1],
                     qkv[d + 2],
@@ -214,10 +210,11 @@ final class Attention implements AutoCloseable {
         int end = (count + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
         Arrays.fill(weights, count, end, 0);
         for (int part = 0; part < sums.length; part++) {
-            int lanes = Math.min(TILE_LANES, headDim - part * TILE_LANES);
+            int lanes = Math.min(VALUE_LANES, headDim - part * VALUE_LANES);
             for (int token = 0; token < end; token += TILE_ROWS) {
                 addRows(
                         block.values(layer, head, token / TILE_ROWS, part),
+                        VALUE_LANES,
                         weights[token],
                         weights[token + 1],
                         weights[token + 2],
@@ -230,12 +227,33 @@ final class Attention implements AutoCloseable {
 
     /** target += the rows of a tile, each times its factor; no offsets, see KeyValueBlock. */
     private static void addRows(
-            float[] tile, float a, float b, float c, float d, float[] target, int lanes) {
+            float[] tile, int row, float a, float b, float c, float d, float[] target, int lanes) {
         for (int i = 0; i < lanes; i++) {
             target[i] +=
-                    (a * tile[i] + b * tile[i + TILE_LANES])
-                            + (c * tile[i + 2 * TILE_LANES] + d * tile[i + 3 * TILE_LANES]);
+                    (a * tile[i] + b * tile[i + row])
+                            + (c * tile[i + 2 * row] + d * tile[i + 3 * row]);
         }
+    }
+
+    /** The greatest of the scores, or {@code least}; Math.max would take three times as long. */
+    private static float greatest(float[] scores, int count, float least) {
+        float greatest = least;
+        for (int token = 0; token < count; token++) {
+            if (scores[token] > greatest) {
+                greatest = scores[token];
+            }
+        }
+        return greatest;
+    }
+
+    /** Turns scores into weights; returns their sum. */
+    private float exponentials(float[] scores, int count, float greatest) {
+        float sum = 0;
+        for (int token = 0; token < count; token++) {
+            scores[token] = exp((scores[token] - greatest) * scale);
+            sum += scores[token];
+        }
+        return sum;
     }
 
     /**

@@ -6,20 +6,23 @@ import java.util.Arrays;
 /**
  * Keys and values of {@value #TOKENS} consecutive tokens, all layers.
  *
- * <p>Both lie in tiles of {@value #TILE_ROWS} rows of {@value #TILE_LANES} lanes: a row of keys is
- * one element of the head's width, its lanes are tokens; a row of values is one token, its lanes
- * are elements. Attention adds up multiples of rows, and only loops over whole small arrays, as a
- * tile is one, are compiled to vector instructions by the JVM (JDK 17): where arrays are entered at
- * an offset, it cannot tell that they do not overlap. Blocks are counted: a prompt's may belong to
- * several sequences and the {@link PrefixCache}.
+ * <p>Both lie in tiles of {@value #TILE_ROWS} rows: a row of keys is one element of the head's
+ * width, its {@value #TOKENS} lanes are tokens; a row of values is one token, its {@value
+ * #VALUE_LANES} lanes are elements. Attention adds up multiples of rows, and only loops over whole
+ * small arrays, as a tile is one, are compiled to vector instructions by the JVM (JDK 17): where
+ * arrays are entered at an offset, it cannot tell that they do not overlap. Blocks are counted: a
+ * prompt's may belong to several sequences and the {@link PrefixCache}.
  */
 final class KeyValueBlock {
 
-    /** Tokens in a block. */
-    static final int TOKENS = 64;
+    /**
+     * Tokens in a block. In a batch, keys and values of short texts are what memory has to deliver
+     * most of, and a row of keys that is half empty costs nearly as much as a full one.
+     */
+    static final int TOKENS = 32;
 
     static final int TILE_ROWS = 4;
-    static final int TILE_LANES = 64;
+    static final int VALUE_LANES = 64;
 
     private static final int VALUE_QUADS = TOKENS / TILE_ROWS;
 
@@ -36,18 +39,21 @@ final class KeyValueBlock {
         this.keyValueHeads = config.numKeyValueHeads();
         this.keyTiles = keyTiles(config);
         this.valueParts = valueParts(config);
-        int tile = TILE_ROWS * TILE_LANES;
-        this.keys = new float[config.numHiddenLayers()][keyValueHeads * keyTiles][tile];
+        int layers = config.numHiddenLayers();
+        this.keys = new float[layers][keyValueHeads * keyTiles][TILE_ROWS * TOKENS];
         this.values =
-                new float[config.numHiddenLayers()][keyValueHeads * VALUE_QUADS * valueParts][tile];
+                new float[layers][keyValueHeads * VALUE_QUADS * valueParts]
+                        [TILE_ROWS * VALUE_LANES];
     }
 
     /** Bytes that a block takes. */
     static long bytes(ModelConfig config) {
-        long tiles =
-                (long) config.numKeyValueHeads()
-                        * (keyTiles(config) + VALUE_QUADS * valueParts(config));
-        return config.numHiddenLayers() * tiles * TILE_ROWS * TILE_LANES * Float.BYTES;
+        int lanes = keyTiles(config) * TOKENS + VALUE_QUADS * valueParts(config) * VALUE_LANES;
+        return (long) config.numHiddenLayers()
+                * config.numKeyValueHeads()
+                * TILE_ROWS
+                * lanes
+                * Float.BYTES;
     }
 
     private static int keyTiles(ModelConfig config) {
@@ -55,7 +61,7 @@ final class KeyValueBlock {
     }
 
     private static int valueParts(ModelConfig config) {
-        return (config.headDim() + TILE_LANES - 1) / TILE_LANES;
+        return (config.headDim() + VALUE_LANES - 1) / VALUE_LANES;
     }
 
     /** The tile of a head's keys with the elements [tile x {@value #TILE_ROWS}, ...). */
@@ -79,18 +85,20 @@ final class KeyValueBlock {
      * @param from index in {@code source} of the first key
      */
     void store(int layer, int slot, float[] source, int from) {
-        int row = slot % TILE_ROWS * TILE_LANES;
+        int row = slot % TILE_ROWS * VALUE_LANES;
         for (int head = 0; head < keyValueHeads; head++) {
             int key = from + head * headDim;
-            for (int d = 0; d < headDim; d++) {
-                keys(layer, head, d / TILE_ROWS)[d % TILE_ROWS * TILE_LANES + slot] =
-                        source[key + d];
+            for (int d = 0; d < headDim; d += TILE_ROWS) {
+                float[] tile = keys(layer, head, d / TILE_ROWS);
+                for (int i = 0; i < Math.min(TILE_ROWS, headDim - d); i++) {
+                    tile[i * TOKENS + slot] = source[key + d + i];
+                }
             }
             int value = key + keyValueHeads * headDim;
-            for (int d = 0; d < headDim; d += TILE_LANES) {
-                float[] tile = values(layer, head, slot / TILE_ROWS, d / TILE_LANES);
-                System.arraycopy(source, value + d, tile, row, Math.min(TILE_LANES, headDim - d));
-                Arrays.fill(tile, row + TILE_LANES, tile.length, 0);
+            for (int d = 0; d < headDim; d += VALUE_LANES) {
+                float[] tile = values(layer, head, slot / TILE_ROWS, d / VALUE_LANES);
+                System.arraycopy(source, value + d, tile, row, Math.min(VALUE_LANES, headDim - d));
+                Arrays.fill(tile, row + VALUE_LANES, tile.length, 0);
             }
         }
     }

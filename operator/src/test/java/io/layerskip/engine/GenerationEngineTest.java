@@ -235,7 +235,9 @@ class GenerationEngineTest {
                     new GenerationRequest("long", "word ".repeat(100), asked().build());
 
             assertThat(small.submit(request).result().join().failure().orElseThrow().message())
-                    .contains("allowed: at most 63, one less than the memory for keys and values");
+                    .contains(
+                            "allowed: at most %d, one less than the memory for keys and values"
+                                    .formatted(KeyValueBlock.TOKENS - 1));
         }
     }
 
