@@ -20,9 +20,6 @@ final class Int8Products implements MatrixProducts {
     /** ONNX Runtime has fast kernels for unsigned activations and signed weights. */
     private static final int ZERO_POINT = 128;
 
-    /** Keeps a row of zeros from a division by zero. */
-    private static final float LEAST_MAGNITUDE = 1e-30f;
-
     private final QuantizedWeights weights;
 
     Int8Products(QuantizedWeights weights) {
@@ -82,10 +79,8 @@ final class Int8Products implements MatrixProducts {
         void addTo(OnnxGraph graph) {
             String magnitudes = graph.node(ONNX, "Abs", input + ".magnitudes", List.of(input));
             String axis = graph.constant(input + ".axis", -1L);
-            String greatest =
-                    graph.node(ONNX, "ReduceMax", input + ".maximum", List.of(magnitudes, axis));
-            String least = graph.constant(input + ".least", LEAST_MAGNITUDE);
-            graph.node(ONNX, "Max", greatest(), List.of(greatest, least));
+            graph.node(ONNX, "ReduceMax", greatest(), List.of(magnitudes, axis));
+            // Of a row of zeros, this makes NaN, then some integer; the greatest, 0, makes 0 of it.
             String scaled = graph.node(ONNX, "Div", input + ".scaled", List.of(input, greatest()));
             graph.constant(step(), 1f / LEVELS);
             graph.constant(zeroPoint(), (byte) ZERO_POINT);
