@@ -14,7 +14,8 @@ import java.util.List;
  *
  * <p>What a draft brings depends on whether it and all before it are accepted. The probability
  * follows the exit's own confidence in its token, as far as that proved right lately, and how the
- * sequence fared so far. Not thread-safe.
+ * sequence fared so far. What does not pay is tried again from time to time: neither what it costs
+ * nor what it brings would be noticed to have changed. Not thread-safe.
  */
 final class DraftPolicy {
 
@@ -29,12 +30,20 @@ final class DraftPolicy {
 
     private static final double INITIAL_ACCEPTANCE = 0.8;
 
+    /** Rounds without a draft after which one is made whatever it costs, to see what it costs. */
+    private static final int ROUNDS_UNTIL_PROBE = 64;
+
+    /** Tokens that such a draft may have. */
+    private static final int PROBE_TOKENS = 4;
+
     private final PassCosts costs;
     private final double[] price;
     private final double[] verified = new double[BUCKETS + 1];
     private final double[] accepted = new double[BUCKETS + 1];
     private double acceptance = INITIAL_ACCEPTANCE;
     private double spent;
+    private int roundsWithoutDraft;
+    private int steps;
 
     /**
      * @param maxSequences most sequences in a round
@@ -87,18 +96,22 @@ final class DraftPolicy {
                 kept = n;
             }
         }
-        if (kept == 0) {
-            // Drafting that did not pay is tried again from time to time.
-            acceptance += NEW / 8 * (INITIAL_ACCEPTANCE - acceptance);
+        if (kept == 0 && probes()) {
+            kept = 1;
         }
+        steps += kept > 0 ? 1 : 0;
         return kept;
+    }
+
+    private boolean probes() {
+        return roundsWithoutDraft >= ROUNDS_UNTIL_PROBE && steps < PROBE_TOKENS;
     }
 
     /** Whether a drafted token is worth its row: its turn in the early layers and verification. */
     boolean worthARow(double survival, int exit, int drafting, int sequences, int rows) {
         double cost =
                 costs.segments(0, exit, drafting) / drafting + verification(exit, rows, rows + 1);
-        return survival >= price[sequences] * cost;
+        return survival >= price[sequences] * cost || probes();
     }
 
     private double verification(int exit, int rows, int more) {
@@ -145,6 +158,8 @@ final class DraftPolicy {
             price[sequences] += NEW * (written / spent - price[sequences]);
         }
         spent = 0;
+        roundsWithoutDraft = steps == 0 ? roundsWithoutDraft + 1 : 0;
+        steps = 0;
     }
 
     private static int bucket(double confidence) {

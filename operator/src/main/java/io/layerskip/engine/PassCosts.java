@@ -3,13 +3,13 @@ package io.layerskip.engine;
 import ai.onnxruntime.OrtException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What a pass costs for a number of rows, in µs: of each segment and of the head. Measured on the
- * machine, when the engine opens; between the sizes that were measured, and beyond them, costs are
- * interpolated. From then on, every pass corrects what its segment, or the head, costs.
+ * What passes cost, of each segment and of the head, in µs. Measured on the machine, when the
+ * engine opens, which may be busy with opening others then; so every pass corrects it later.
  */
 final class PassCosts {
 
@@ -23,31 +23,18 @@ final class PassCosts {
     /** Of the sizes: small passes are most of what an engine does. */
     private static final int WARM_UP_SIZES = 6;
 
-    /** Weight of a new pass in the corrections. */
-    private static final double NEW = 0.01;
+    private final List<CostCurve> segments;
+    private final CostCurve head;
 
-    /** A pass that took this many times what was expected was interrupted by something else. */
-    private static final double OUTLIER = 4;
-
-    private final double[][] segments;
-    private final double[] head;
-    private final double[] corrections;
-
-    /** Costs that are given, [segment][rows] and [rows], each from 0 rows on. */
-    PassCosts(double[][] segments, double[] head) {
-        this.segments = segments;
+    PassCosts(List<CostCurve> segments, CostCurve head) {
+        this.segments = List.copyOf(segments);
         this.head = head;
-        this.corrections = new double[segments.length + 1];
-        Arrays.fill(corrections, 1);
     }
 
     /** Costs for an engine that decides nothing by them: a row costs the same everywhere. */
     static PassCosts unmeasured(int segments) {
-        double[] rows = new double[LayerSkipModel.MAX_ROWS + 1];
-        Arrays.setAll(rows, row -> row);
-        double[][] each = new double[segments][];
-        Arrays.fill(each, rows);
-        return new PassCosts(each, rows);
+        CostCurve curve = new CostCurve(new int[] {1, 2}, new double[] {1, 2});
+        return new PassCosts(Collections.nCopies(segments, curve), curve);
     }
 
     /**
@@ -84,12 +71,12 @@ final class PassCosts {
             passes.get(i % passes.size()).run(SIZES[i / passes.size() % WARM_UP_SIZES]);
         }
         long deadline = start + TIME_LIMIT;
-        double[][] segments = new double[model.segments()][];
-        for (int i = 0; i < segments.length; i++) {
-            segments[i] = curve(SIZES.length, deadline, passes.get(i));
+        List<CostCurve> segments = new ArrayList<>();
+        for (Pass pass : passes.subList(0, model.segments())) {
+            segments.add(curve(SIZES.length, deadline, pass));
         }
         int headSizes = Arrays.binarySearch(SIZES, LayerSkipModel.MAX_LOGIT_ROWS) + 1;
-        return new PassCosts(segments, curve(headSizes, deadline, passes.get(segments.length)));
+        return new PassCosts(segments, curve(headSizes, deadline, passes.get(model.segments())));
     }
 
     @FunctionalInterface
@@ -97,70 +84,55 @@ final class PassCosts {
         void run(int rows) throws OrtException;
     }
 
-    /** The cost of each number of rows, never falling. */
-    private static double[] curve(int sizes, long deadline, Pass pass) throws OrtException {
-        double[] costs = new double[LayerSkipModel.MAX_ROWS + 1];
+    /** Sizes that there was no time for get what those before them suggest. */
+    private static CostCurve curve(int count, long deadline, Pass pass) throws OrtException {
+        int[] sizes = Arrays.copyOf(SIZES, count);
+        double[] micros = new double[count];
         int measured = 0;
-        double slope = 0;
-        for (int i = 0; i < sizes && (i < 2 || System.nanoTime() < deadline); i++) {
-            double cost = Math.max(costs[measured], time(pass, SIZES[i]));
-            slope = (cost - costs[measured]) / (SIZES[i] - measured);
-            fill(costs, measured, SIZES[i], slope);
-            measured = SIZES[i];
+        while (measured < count && (measured < 2 || System.nanoTime() < deadline)) {
+            micros[measured] = time(pass, sizes[measured]);
+            measured++;
         }
-        fill(costs, measured, LayerSkipModel.MAX_ROWS, Math.max(slope, costs[measured] / measured));
-        return costs;
+        CostCurve known =
+                new CostCurve(Arrays.copyOf(sizes, measured), Arrays.copyOf(micros, measured));
+        return new CostCurve(sizes, Arrays.stream(sizes).mapToDouble(known::at).toArray());
     }
 
-    private static void fill(double[] costs, int from, int to, double slope) {
-        for (int rows = from + 1; rows <= to; rows++) {
-            costs[rows] = costs[from] + slope * (rows - from);
-        }
-    }
-
+    /** The least of some times, in µs: whatever else the machine does makes them longer. */
     private static double time(Pass pass, int rows) throws OrtException {
-        double[] micros = new double[REPETITIONS];
+        double least = Double.POSITIVE_INFINITY;
         for (int i = 0; i < REPETITIONS; i++) {
             long start = System.nanoTime();
             pass.run(rows);
-            micros[i] = (System.nanoTime() - start) / 1e3;
+            least = Math.min(least, (System.nanoTime() - start) / 1e3);
         }
-        Arrays.sort(micros);
-        return micros[REPETITIONS / 2];
+        return least;
     }
 
-    /** Corrects the cost of a segment by a pass that it took. */
+    /** Learns from a pass of a segment. */
     void observe(int segment, int rows, double micros) {
-        correct(segment, micros, segments[segment][rows]);
+        segments.get(segment).observe(rows, micros);
     }
 
-    /** Corrects the cost of the head. */
+    /** Learns from a pass of the head. */
     void observeHead(int rows, double micros) {
-        correct(segments.length, micros, head[rows]);
-    }
-
-    private void correct(int index, double micros, double measured) {
-        double expected = measured * corrections[index];
-        if (expected > 0) {
-            double ratio = Math.min(micros / expected, OUTLIER);
-            corrections[index] *= 1 + NEW * (ratio - 1);
-        }
+        head.observe(rows, micros);
     }
 
     /** Segments [from, to) over so many rows. */
     double segments(int from, int to, int rows) {
         double cost = 0;
-        for (int i = from; i < to; i++) {
-            cost += segments[i][rows] * corrections[i];
+        for (CostCurve segment : segments.subList(from, to)) {
+            cost += segment.at(rows);
         }
         return cost;
     }
 
     int segments() {
-        return segments.length;
+        return segments.size();
     }
 
     double head(int rows) {
-        return head[Math.min(rows, head.length - 1)] * corrections[segments.length];
+        return head.at(rows);
     }
 }

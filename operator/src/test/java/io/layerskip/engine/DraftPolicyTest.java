@@ -6,10 +6,12 @@ import static org.assertj.core.api.Assertions.within;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -104,24 +106,56 @@ class DraftPolicyTest {
 
         int rounds = 0;
         while (policy.keep(sequences(1), 1, 1, 1) == 0) {
+            policy.endRound(1, 1);
             rounds++;
         }
         assertThat(rounds).isBetween(1, 2_000);
+        assertThat(policy.worthARow(0.1, 1, 1, 1, 1)).isTrue();
+
+        policy.endRound(1, 1);
+        assertThat(policy.keep(sequences(1), 1, 1, 1)).isZero();
+    }
+
+    @Test
+    void findsOutThatDraftingPaysIfTheMachineWasBusyWhenItWasMeasured() {
+        // Every pass of more than a row seemed to take ten times as long.
+        DraftPolicy policy = policy(rows -> rows < 2 ? 100 * rows : 1_000 + rows);
+        assertThat(policy.keep(sequences(1), 1, 1, 1)).isZero();
+
+        for (int i = 0; i < 5_000; i++) {
+            round(policy, policy.keep(sequences(1), 1, 1, 1) == 0 ? 1 : 3);
+        }
+
+        for (int i = 0; i < 10; i++) {
+            assertThat(policy.keep(sequences(1), 1, 1, 1)).isEqualTo(1);
+            round(policy, 3);
+        }
+    }
+
+    /** A round whose passes take what they take on an idle machine. */
+    private static void round(DraftPolicy policy, int rows) {
+        policy.spend(0, 1, 25_000);
+        policy.spendHead(rows, 25_000 + 250 * rows);
+        policy.spend(1, rows, 250_000 + 2_500 * rows);
+        policy.endRound(1, rows);
     }
 
     /**
      * The remaining layers cost ten times as much as the early ones, which cost what the head does.
      */
     private static DraftPolicy policy(IntToDoubleFunction cost) {
-        double[] curve = new double[LayerSkipModel.MAX_ROWS + 1];
-        for (int rows = 1; rows < curve.length; rows++) {
-            curve[rows] = cost.applyAsDouble(rows) / 4;
-        }
-        double[] rest = curve.clone();
-        for (int rows = 0; rows < rest.length; rows++) {
-            rest[rows] *= 10;
-        }
-        return new DraftPolicy(new PassCosts(new double[][] {curve, rest}, curve), BATCH);
+        return new DraftPolicy(
+                new PassCosts(List.of(curve(cost, 0.25), curve(cost, 2.5)), curve(cost, 0.25)),
+                BATCH);
+    }
+
+    private static CostCurve curve(IntToDoubleFunction cost, double share) {
+        int[] sizes = IntStream.rangeClosed(1, LayerSkipModel.MAX_ROWS).toArray();
+        return new CostCurve(
+                sizes,
+                Arrays.stream(sizes)
+                        .mapToDouble(rows -> share * cost.applyAsDouble(rows))
+                        .toArray());
     }
 
     private static List<Sequence> sequences(int count) {
