@@ -257,12 +257,13 @@ public final class GenerationEngine implements AutoCloseable {
             return;
         }
         decoding.round(batch);
-        boolean prefilling = batch.stream().anyMatch(Sequence::isPrefilling);
+        boolean prefilling = false;
         int written = 0;
         for (Iterator<ActiveGeneration> each = active.iterator(); each.hasNext(); ) {
             ActiveGeneration generation = each.next();
             if (generation.sequence().inRound()) {
                 Sequence sequence = generation.sequence();
+                prefilling |= sequence.isPrefilling();
                 boolean prefilled = sequence.isPrefilling() && sequence.writes();
                 written += accept(generation);
                 if (prefilled && !generation.isDone()) {

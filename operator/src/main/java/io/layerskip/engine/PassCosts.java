@@ -122,8 +122,8 @@ final class PassCosts {
     /** Segments [from, to) over so many rows. */
     double segments(int from, int to, int rows) {
         double cost = 0;
-        for (CostCurve segment : segments.subList(from, to)) {
-            cost += segment.at(rows);
+        for (int i = from; i < to; i++) {
+            cost += segments.get(i).at(rows);
         }
         return cost;
     }

@@ -31,7 +31,7 @@ final class Sequence implements AutoCloseable {
     private final int[] tokens;
     private final int promptLength;
     private final Drafting drafting;
-    private final Set<Integer> endTokens;
+    private final int[] endTokens;
     private final Sampling sampling;
     private final long seed;
     private final KeyValueCache cache;
@@ -84,7 +84,7 @@ final class Sequence implements AutoCloseable {
         this.tokens = Arrays.copyOf(prompt, prompt.length + maxTokens);
         this.promptLength = prompt.length;
         this.drafting = drafting;
-        this.endTokens = Set.copyOf(endTokens);
+        this.endTokens = endTokens.stream().mapToInt(token -> token).sorted().toArray();
         this.sampling = sampling;
         this.seed = seed;
         this.cache = cache;
@@ -165,7 +165,7 @@ final class Sequence implements AutoCloseable {
     }
 
     boolean ends(int token) {
-        return endTokens.contains(token);
+        return Arrays.binarySearch(endTokens, token) >= 0;
     }
 
     /** Whether the last token written is an end, or none may follow. */

@@ -25,7 +25,7 @@ public final class Peers implements Experiment {
     private static final String GGUF_FOLDER = "layerskip.bench.gguf";
 
     private static final List<Integer> THREADS = List.of(1, 2);
-    private static final int MANY = 16;
+    private static final List<Integer> IN_FLIGHT = List.of(1, 16, 32);
     private static final int DEFAULT_MAX_TOKENS = 64;
 
     @Override
@@ -51,8 +51,9 @@ public final class Peers implements Experiment {
                         "same text as the first");
         // Its number of threads can be set once in a process.
         try (Jlama jlama = new Jlama(bench.checkpoint().folder(), 2, maxTokens(bench))) {
-            measure(bench, 1, jlama, table);
-            measure(bench, MANY, jlama, table);
+            for (int inFlight : IN_FLIGHT) {
+                measure(bench, inFlight, jlama, table);
+            }
         }
         return new Section(
                 this,
