@@ -14,9 +14,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.functions.Partitioner;
 import org.apache.flink.api.common.functions.RuntimeContext;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
@@ -26,7 +26,6 @@ import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.runtime.state.FunctionInitializationContext;
 import org.apache.flink.runtime.state.FunctionSnapshotContext;
 import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
-import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -80,20 +79,37 @@ public final class LayerSkipAsyncFunction
         this.configuration = configuration;
     }
 
-    /** Completes the requests of a stream, with the configured capacity, timeout and order. */
+    /**
+     * Completes the requests of a stream, with the configured capacity, timeout and order. A change
+     * of parallelism deals out what is in flight without regard to order.
+     */
     public static SingleOutputStreamOperator<GenerationResult> generate(
             DataStream<GenerationRequest> requests, LayerSkipConfiguration configuration) {
-        LayerSkipAsyncFunction function = new LayerSkipAsyncFunction(configuration);
-        long timeout = configuration.requestTimeout().toMillis();
-        int capacity = configuration.capacity();
-        return switch (configuration.outputOrder()) {
-            case ORDERED ->
-                    AsyncDataStream.orderedWait(
-                            requests, function, timeout, TimeUnit.MILLISECONDS, capacity);
-            case UNORDERED ->
-                    AsyncDataStream.unorderedWait(
-                            requests, function, timeout, TimeUnit.MILLISECONDS, capacity);
-        };
+        return generate(requests, GenerationOperatorFactory.dealingOut(configuration));
+    }
+
+    /**
+     * Completes the requests of a stream, with the configured capacity, timeout and order. The
+     * order holds for requests that go to the same subtask in every parallelism, those of one key
+     * for example, and so it holds through a change of parallelism.
+     *
+     * @param routing which subtask, of so many, the stream hands a request to; if it hands it to
+     *     another, no request is lost, but order may be
+     */
+    public static SingleOutputStreamOperator<GenerationResult> generate(
+            DataStream<GenerationRequest> requests,
+            LayerSkipConfiguration configuration,
+            Partitioner<GenerationRequest> routing) {
+        return generate(
+                requests,
+                GenerationOperatorFactory.routing(
+                        configuration, requests.getExecutionEnvironment().clean(routing)));
+    }
+
+    private static SingleOutputStreamOperator<GenerationResult> generate(
+            DataStream<GenerationRequest> requests, GenerationOperatorFactory operator) {
+        return requests.transform(
+                "generate", CborTypeInformation.forRecord(GenerationResult.class), operator);
     }
 
     @Override

@@ -10,43 +10,28 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
-import org.apache.flink.api.common.JobID;
-import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.fs.FSDataInputStream;
 import org.apache.flink.core.memory.DataInputViewStreamWrapper;
-import org.apache.flink.metrics.Counter;
-import org.apache.flink.metrics.Metric;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
-import org.apache.flink.runtime.clusterframework.types.ResourceID;
-import org.apache.flink.runtime.executiongraph.ExecutionAttemptID;
-import org.apache.flink.runtime.metrics.groups.TaskManagerMetricGroup;
-import org.apache.flink.runtime.metrics.groups.TaskMetricGroup;
-import org.apache.flink.runtime.metrics.util.TestingMetricRegistry;
-import org.apache.flink.runtime.operators.testutils.MockEnvironmentBuilder;
 import org.apache.flink.runtime.state.OperatorStateHandle;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
-import org.apache.flink.streaming.api.operators.async.AsyncWaitOperatorFactory;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
-import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.OperatorSnapshotUtil;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Generations that go on from a checkpoint, in Flink's own async operator. */
+/** Generations that go on from a checkpoint. */
 @SuppressWarnings("try") // The harness declares that close() throws any exception.
 final class ResumeTest {
 
     private static final String PROMPT = "banking: Where is my card?\n";
     private static final int LONG = 400;
-    private static final int MAX_PARALLELISM = 128;
 
     /** Written by {@link #writesTheSavepoint} with version 1 of the state. */
     private static final Path SAVEPOINT =
@@ -58,7 +43,7 @@ final class ResumeTest {
         GenerationRequest request = request("1", LONG, temperature);
         OperatorSubtaskState last = null;
         GenerationResult undisturbed;
-        try (Subtask subtask = Subtask.start(OutputMode.UNORDERED)) {
+        try (Subtask subtask = start(OutputMode.UNORDERED)) {
             subtask.process(request);
             for (OperatorSubtaskState state = subtask.checkpoint();
                     read(state).stream().noneMatch(ResumeTest::ended);
@@ -69,7 +54,7 @@ final class ResumeTest {
         }
         int written = read(last).get(0).tokens();
 
-        try (Subtask subtask = Subtask.restore(OutputMode.UNORDERED, last)) {
+        try (Subtask subtask = restore(OutputMode.UNORDERED, last)) {
             List<GenerationResult> results = subtask.finish();
 
             assertThat(results).hasSize(1);
@@ -87,16 +72,16 @@ final class ResumeTest {
     void findsTheTokensInAnyParallelism() throws Exception {
         List<String> ids = List.of("1", "2", "3", "4");
         OperatorSubtaskState both;
-        try (Subtask first = Subtask.start(OutputMode.UNORDERED);
-                Subtask second = Subtask.start(OutputMode.UNORDERED)) {
+        try (Subtask first = start(OutputMode.UNORDERED);
+                Subtask second = start(OutputMode.UNORDERED)) {
             first.process(request("1", LONG, 0));
             first.process(request("2", LONG, 1));
             second.process(request("3", LONG, 0));
             second.process(request("4", LONG, 1));
             both =
                     AbstractStreamOperatorTestHarness.repackageState(
-                            first.checkpointWhere(saved -> saved.size() == 2),
-                            second.checkpointWhere(saved -> saved.size() == 2));
+                            checkpointWhere(first, saved -> saved.size() == 2),
+                            checkpointWhere(second, saved -> saved.size() == 2));
         }
         int saved = read(both).stream().mapToInt(SavedGeneration::tokens).sum();
 
@@ -105,8 +90,8 @@ final class ResumeTest {
         for (int i = 0; i < 3; i++) {
             OperatorSubtaskState third =
                     AbstractStreamOperatorTestHarness.repartitionOperatorState(
-                            both, MAX_PARALLELISM, 2, 3, i);
-            try (Subtask subtask = Subtask.restore(OutputMode.UNORDERED, third, 3, i)) {
+                            both, Subtask.MAX_PARALLELISM, 2, 3, i);
+            try (Subtask subtask = restore(OutputMode.UNORDERED, third, 3, i)) {
                 results.addAll(subtask.finish());
                 resumed += subtask.counter("resumedTokens");
             }
@@ -121,13 +106,13 @@ final class ResumeTest {
     @Test
     void keepsResultsThatWaitForThoseBeforeThem() throws Exception {
         OperatorSubtaskState state;
-        try (Subtask subtask = Subtask.start(OutputMode.ORDERED)) {
+        try (Subtask subtask = start(OutputMode.ORDERED)) {
             subtask.process(request("slow", LONG, 0));
             subtask.process(request("quick", 3, 0));
-            state = subtask.checkpointWhere(saved -> saved.size() == 2 && ended(saved.get(1)));
+            state = checkpointWhere(subtask, saved -> saved.size() == 2 && ended(saved.get(1)));
         }
 
-        try (Subtask subtask = Subtask.restore(OutputMode.ORDERED, state)) {
+        try (Subtask subtask = restore(OutputMode.ORDERED, state)) {
             List<GenerationResult> results = subtask.finish();
 
             assertThat(results).extracting(GenerationResult::id).containsExactly("slow", "quick");
@@ -140,7 +125,7 @@ final class ResumeTest {
     @ParameterizedTest
     @ValueSource(strings = {"ORDERED", "UNORDERED"})
     void keepsNothingOfResultsThatHaveLeft(OutputMode order) throws Exception {
-        try (Subtask subtask = Subtask.start(order)) {
+        try (Subtask subtask = start(order)) {
             subtask.process(request("1", 5, 0));
             subtask.process(request("2", 5, 0));
             subtask.finish();
@@ -155,9 +140,9 @@ final class ResumeTest {
         // Of two subtasks, the second is given the generations, but no request.
         OperatorSubtaskState half =
                 AbstractStreamOperatorTestHarness.repartitionOperatorState(
-                        state, MAX_PARALLELISM, 1, 8, 7);
+                        state, Subtask.MAX_PARALLELISM, 1, 8, 7);
 
-        try (Subtask subtask = Subtask.restore(OutputMode.ORDERED, half, 8, 7)) {
+        try (Subtask subtask = restore(OutputMode.ORDERED, half, 8, 7)) {
             assertThat(read(half)).isNotEmpty();
             assertThat(read(subtask.checkpoint())).isEmpty();
         }
@@ -166,13 +151,13 @@ final class ResumeTest {
     @Test
     void startsOverWithAnotherSetting() throws Exception {
         OperatorSubtaskState state;
-        try (Subtask subtask = Subtask.start(OutputMode.UNORDERED)) {
+        try (Subtask subtask = start(OutputMode.UNORDERED)) {
             subtask.process(request("1", LONG, 0));
-            state = subtask.checkpointWhere(saved -> !saved.isEmpty());
+            state = checkpointWhere(subtask, saved -> !saved.isEmpty());
         }
         Configuration changed = new Configuration().set(LayerSkipOptions.TOP_K, 7);
 
-        try (Subtask subtask = Subtask.restore(OutputMode.UNORDERED, state, 1, 0, changed)) {
+        try (Subtask subtask = restore(OutputMode.UNORDERED, state, 1, 0, changed)) {
             assertThat(subtask.finish()).hasSize(1);
             assertThat(subtask.counter("resumedTokens")).isZero();
             assertThat(subtask.counter("tokens")).isEqualTo(LONG);
@@ -185,7 +170,7 @@ final class ResumeTest {
 
         List<SavedGeneration> saved = read(state);
         assertThat(saved).extracting(ResumeTest::ended).containsExactly(false, false, true);
-        try (Subtask subtask = Subtask.restore(OutputMode.ORDERED, state)) {
+        try (Subtask subtask = restore(OutputMode.ORDERED, state)) {
             List<GenerationResult> results = subtask.finish();
 
             // Not compared with an undisturbed run: another kind of CPU may round differently.
@@ -205,12 +190,12 @@ final class ResumeTest {
     @Test
     @EnabledIfSystemProperty(named = "layerskip.write-savepoint", matches = "true")
     void writesTheSavepoint() throws Exception {
-        try (Subtask subtask = Subtask.start(OutputMode.ORDERED)) {
+        try (Subtask subtask = start(OutputMode.ORDERED)) {
             for (GenerationRequest request : savepointRequests()) {
                 subtask.process(request);
             }
             OperatorSubtaskState state =
-                    subtask.checkpointWhere(saved -> saved.size() == 3 && ended(saved.get(2)));
+                    checkpointWhere(subtask, saved -> saved.size() == 3 && ended(saved.get(2)));
             Files.createDirectories(SAVEPOINT.getParent());
             OperatorSnapshotUtil.writeStateHandle(state, SAVEPOINT.toString());
         }
@@ -251,114 +236,50 @@ final class ResumeTest {
         return generations;
     }
 
-    /** A subtask of the operator with the function, and its counters. */
-    private static final class Subtask implements AutoCloseable {
+    private static Subtask start(OutputMode order) throws Exception {
+        return Subtask.start(operator(order, new Configuration()));
+    }
 
-        private final OneInputStreamOperatorTestHarness<GenerationRequest, GenerationResult>
-                harness;
-        private final Map<String, Metric> metrics = new HashMap<>();
-        private long checkpoints;
+    private static Subtask restore(OutputMode order, OperatorSubtaskState state) throws Exception {
+        return restore(order, state, 1, 0);
+    }
 
-        private Subtask(OutputMode order, int parallelism, int index, Configuration changes)
-                throws Exception {
-            Configuration options =
-                    new Configuration()
-                            .set(LayerSkipOptions.MODEL_PATH, BundledModel.folder().toString())
-                            .set(LayerSkipOptions.NUM_ASSISTANT_TOKENS, "5")
-                            .set(LayerSkipOptions.OUTPUT_ORDER, order);
-            options.addAll(changes);
-            LayerSkipConfiguration configuration = LayerSkipConfiguration.from(options);
-            harness =
-                    new OneInputStreamOperatorTestHarness<>(
-                            new AsyncWaitOperatorFactory<>(
-                                    new LayerSkipAsyncFunction(configuration),
-                                    configuration.requestTimeout().toMillis(),
-                                    configuration.capacity(),
-                                    order),
-                            CborTypeInformation.forRecord(GenerationRequest.class)
-                                    .createSerializer(new SerializerConfigImpl()),
-                            new MockEnvironmentBuilder()
-                                    .setMaxParallelism(MAX_PARALLELISM)
-                                    .setParallelism(parallelism)
-                                    .setSubtaskIndex(index)
-                                    .setMetricGroup(metricGroup())
-                                    .build());
+    private static Subtask restore(
+            OutputMode order, OperatorSubtaskState state, int parallelism, int index)
+            throws Exception {
+        return restore(order, state, parallelism, index, new Configuration());
+    }
+
+    private static Subtask restore(
+            OutputMode order,
+            OperatorSubtaskState state,
+            int parallelism,
+            int index,
+            Configuration changes)
+            throws Exception {
+        return Subtask.restore(operator(order, changes), state, parallelism, index);
+    }
+
+    private static GenerationOperatorFactory operator(OutputMode order, Configuration changes) {
+        Configuration options =
+                new Configuration()
+                        .set(LayerSkipOptions.MODEL_PATH, BundledModel.folder().toString())
+                        .set(LayerSkipOptions.NUM_ASSISTANT_TOKENS, "5")
+                        .set(LayerSkipOptions.OUTPUT_ORDER, order);
+        options.addAll(changes);
+        return GenerationOperatorFactory.routing(
+                LayerSkipConfiguration.from(options), (request, subtasks) -> 0);
+    }
+
+    /** The first checkpoint in which the generations are as wanted. */
+    private static OperatorSubtaskState checkpointWhere(
+            Subtask subtask, Predicate<List<SavedGeneration>> wanted) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+        OperatorSubtaskState state = subtask.checkpoint();
+        while (!wanted.test(read(state))) {
+            assertThat(System.nanoTime()).as("deadline").isLessThan(deadline);
+            state = subtask.checkpoint();
         }
-
-        private TaskMetricGroup metricGroup() {
-            return TaskManagerMetricGroup.createTaskManagerMetricGroup(
-                            TestingMetricRegistry.builder()
-                                    .setRegisterConsumer(
-                                            (metric, name, group) -> metrics.put(name, metric))
-                                    .build(),
-                            "localhost",
-                            ResourceID.generate())
-                    .addJob(new JobID(), "job")
-                    .addTask(ExecutionAttemptID.randomId(), "task");
-        }
-
-        static Subtask start(OutputMode order) throws Exception {
-            Subtask subtask = new Subtask(order, 1, 0, new Configuration());
-            subtask.harness.open();
-            return subtask;
-        }
-
-        static Subtask restore(OutputMode order, OperatorSubtaskState state) throws Exception {
-            return restore(order, state, 1, 0);
-        }
-
-        static Subtask restore(
-                OutputMode order, OperatorSubtaskState state, int parallelism, int index)
-                throws Exception {
-            return restore(order, state, parallelism, index, new Configuration());
-        }
-
-        static Subtask restore(
-                OutputMode order,
-                OperatorSubtaskState state,
-                int parallelism,
-                int index,
-                Configuration changes)
-                throws Exception {
-            Subtask subtask = new Subtask(order, parallelism, index, changes);
-            subtask.harness.initializeState(state);
-            subtask.harness.open();
-            return subtask;
-        }
-
-        void process(GenerationRequest request) throws Exception {
-            harness.processElement(request, 0);
-        }
-
-        OperatorSubtaskState checkpoint() throws Exception {
-            return harness.snapshot(++checkpoints, checkpoints);
-        }
-
-        /** The first checkpoint in which the generations are as wanted. */
-        OperatorSubtaskState checkpointWhere(Predicate<List<SavedGeneration>> wanted)
-                throws Exception {
-            long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
-            OperatorSubtaskState state = checkpoint();
-            while (!wanted.test(read(state))) {
-                assertThat(System.nanoTime()).as("deadline").isLessThan(deadline);
-                state = checkpoint();
-            }
-            return state;
-        }
-
-        /** All results, once the last one is there. */
-        List<GenerationResult> finish() throws Exception {
-            harness.endInput();
-            return harness.extractOutputValues();
-        }
-
-        long counter(String name) {
-            return ((Counter) metrics.get(name)).getCount();
-        }
-
-        @Override
-        public void close() throws Exception {
-            harness.close();
-        }
+        return state;
     }
 }
