@@ -46,14 +46,7 @@ public final class FormatResults
     @Override
     public OutgoingRecord map(GenerationResult result) {
         RequestContext context = RequestContext.of(result);
-        SourceRecord source =
-                context.source()
-                        .orElseThrow(
-                                () ->
-                                        new IllegalArgumentException(
-                                                "request "
-                                                        + result.id()
-                                                        + " has no source record"));
+        SourceRecord source = context.requireSource(result.id());
         if (result.failure().isPresent()) {
             GenerationFailure failure = result.failure().get();
             return deadLetterFormat.format(

@@ -3,11 +3,15 @@ package io.layerskip.connectors;
 import io.layerskip.connectors.KafkaOptions.StartingOffsets;
 import io.layerskip.connectors.internal.Brokers;
 import io.layerskip.connectors.internal.OutgoingRecordSerializer;
+import io.layerskip.connectors.internal.RoutedKafkaSource;
 import io.layerskip.connectors.internal.SourceRecordDeserializer;
+import io.layerskip.engine.GenerationRequest;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
 import org.apache.flink.annotation.PublicEvolving;
+import org.apache.flink.api.common.functions.Partitioner;
+import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.IllegalConfigurationException;
@@ -202,6 +206,26 @@ public final class KafkaPipeline {
                 .setStartingOffsets(offsets(configuration.startingOffsets()))
                 .setDeserializer(new SourceRecordDeserializer())
                 .build();
+    }
+
+    /**
+     * Reads the source topics as {@link #source} does, and each partition in the subtask that
+     * {@link #routing} says, in every parallelism. With both, results leave in the order of each
+     * partition's records:
+     *
+     * <pre>{@code
+     * LayerSkipAsyncFunction.generate(requests, configuration, kafka.routing())
+     * }</pre>
+     *
+     * <p>A job may change from one source to the other: their state is the same.
+     */
+    public Source<SourceRecord, ?, ?> routedSource() {
+        return new RoutedKafkaSource<>(source());
+    }
+
+    /** Which subtask, of so many, a request comes to from a routed source. */
+    public Partitioner<GenerationRequest> routing() {
+        return new KafkaRouting();
     }
 
     @SuppressWarnings("deprecation") // the connector has no other way to name the reset strategy

@@ -1,5 +1,6 @@
 package io.layerskip.connectors;
 
+import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.flink.CborCodec;
 import java.io.IOException;
@@ -19,12 +20,31 @@ record RequestContext(Optional<String> metadata, Optional<SourceRecord> source) 
 
     /** The context that {@link #toAttachment} put into the request of this result. */
     static RequestContext of(GenerationResult result) {
+        return decode(result.id(), result.attachment());
+    }
+
+    /** The context that {@link #toAttachment} put into this request. */
+    static RequestContext of(GenerationRequest request) {
+        return decode(request.id(), request.attachment());
+    }
+
+    private static RequestContext decode(String id, byte[] attachment) {
         try {
-            return CODEC.decode(result.attachment());
+            return CODEC.decode(attachment);
         } catch (IOException e) {
             throw new UncheckedIOException(
-                    "request " + result.id() + ": its attachment is no request context", e);
+                    "request " + id + ": its attachment is no request context", e);
         }
+    }
+
+    /**
+     * The Kafka record that the request of this id came in.
+     *
+     * @throws IllegalArgumentException if it came in none
+     */
+    SourceRecord requireSource(String id) {
+        return source.orElseThrow(
+                () -> new IllegalArgumentException("request " + id + " has no source record"));
     }
 
     byte[] toAttachment() {
