@@ -5,6 +5,7 @@ import io.layerskip.connectors.KafkaOptions;
 import io.layerskip.connectors.KafkaPipeline;
 import io.layerskip.connectors.OutgoingRecord;
 import io.layerskip.connectors.ParseRequests;
+import io.layerskip.connectors.SourceRecord;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.flink.LayerSkipAsyncFunction;
 import io.layerskip.flink.LayerSkipConfiguration;
@@ -15,6 +16,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.client.program.ProgramParametrizationException;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ConfigOption;
@@ -23,6 +25,7 @@ import org.apache.flink.configuration.CoreOptions;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.RestartStrategyOptions;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import picocli.CommandLine;
@@ -36,6 +39,20 @@ import picocli.CommandLine.ParameterException;
  * <p>Source, model and formatting run chained in one task: a request never waits in a network
  * buffer, where a checkpoint would have to wait for it in turn, and requests of one partition stay
  * together. So a topic wants at least as many partitions as the job has slots.
+ *
+ * <p>In order, a partition's results leave in the order of its records, in whatever parallelism:
+ *
+ * <ul>
+ *   <li>At any time one subtask reads the partition and has all of it that is in flight, since
+ *       source and model follow the same routing when they take a checkpoint up again.
+ *   <li>What was in flight is in the model's queue before the source reads on, and a queue's
+ *       results leave in its order, through the formatting to the one sink behind it. What is on
+ *       the way to the sink is in no checkpoint, since an edge from one subtask to one other has no
+ *       unaligned ones.
+ *   <li>A sink has handed all it was given to the brokers before a checkpoint is complete, so what
+ *       the next parallelism writes stands behind it in the topic's partition. Readers of committed
+ *       records read in that order, whichever transaction's commit came first.
+ * </ul>
  *
  * <p>The uids of the operators stand in savepoints; they stay.
  */
@@ -107,14 +124,18 @@ public final class GenerationJob {
         KafkaPipeline kafka =
                 KafkaPipeline.connect(KafkaConfiguration.from(options), env.getCheckpointConfig());
 
+        Source<SourceRecord, ?, ?> source =
+                layerskip.outputOrder() == OutputMode.ORDERED
+                        ? kafka.routedSource()
+                        : kafka.source();
         SingleOutputStreamOperator<GenerationRequest> requests =
-                env.fromSource(kafka.source(), WatermarkStrategy.noWatermarks(), "prompts")
+                env.fromSource(source, WatermarkStrategy.noWatermarks(), "prompts")
                         .uid("prompts")
                         .process(kafka.parseRequests())
                         .name("parse requests")
                         .uid("parse-requests");
         SingleOutputStreamOperator<OutgoingRecord> completions =
-                LayerSkipAsyncFunction.generate(requests, layerskip)
+                LayerSkipAsyncFunction.generate(requests, layerskip, kafka.routing())
                         .name("generate")
                         .uid("generate")
                         .map(kafka.formatResults(layerskip.model().modelName()))

@@ -71,7 +71,7 @@ enum Fault {
         }
     },
 
-    /** What is in flight is dealt out anew, without regard to keys. */
+    /** Among others to more subtasks than the topic has partitions. */
     RESCALED {
         @Override
         void happen(RunningJob job, RandomGenerator random) throws Exception {
@@ -80,21 +80,15 @@ enum Fault {
                 job.cluster().awaitRunning(job.id());
             }
         }
-
-        @Override
-        boolean keepsOrder() {
-            return false;
-        }
     },
 
-    /** Nothing is in flight when the parallelism changes. */
-    DRAINED_AND_RESCALED {
+    /** Subtasks fail alone, often before there is a checkpoint in the new parallelism. */
+    TASK_MANAGER_KILLED_AS_SOON_AS_RESCALED {
         @Override
         void happen(RunningJob job, RandomGenerator random) throws Exception {
-            for (int parallelism : RESCALED_TO) {
-                job.restart(job.cluster().drain(job.id()), parallelism);
-                job.cluster().awaitRunning(job.id());
-            }
+            job.restart(job.cluster().stop(job.id()), job.parallelism() == 2 ? 4 : 2);
+            job.cluster().awaitRunning(job.id());
+            job.cluster().replaceTaskManager(random.nextInt(FlinkCluster.TASK_MANAGERS));
         }
     },
 
@@ -118,9 +112,4 @@ enum Fault {
 
     /** Lets it happen; returns when it is over, not when the job has recovered. */
     abstract void happen(RunningJob job, RandomGenerator random) throws Exception;
-
-    /** Whether requests of a key that are in flight still leave in their order. */
-    boolean keepsOrder() {
-        return true;
-    }
 }

@@ -226,11 +226,6 @@ final class FlinkCluster implements AutoCloseable {
         return found(SAVEPOINT, client(List.of("stop", job)));
     }
 
-    /** Stops a job with a savepoint once nothing is in flight; returns where that lies. */
-    String drain(String job) throws Exception {
-        return found(SAVEPOINT, client(List.of("stop", "--drain", job)));
-    }
-
     /** Takes a savepoint and cancels the job; returns where the savepoint lies. */
     String cancelWithSavepoint(String job) throws Exception {
         String savepoint = found(SAVEPOINT, client(List.of("savepoint", job)));

@@ -198,11 +198,6 @@ final class Traffic implements AutoCloseable {
                 .toList();
     }
 
-    /** Looks at the order of those only that are read from now on. */
-    void forgetOrder() {
-        order.clear();
-    }
-
     private static byte[] utf8(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
     }
