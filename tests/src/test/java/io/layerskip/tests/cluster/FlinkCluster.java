@@ -42,6 +42,8 @@ final class FlinkCluster implements AutoCloseable {
     private static final Duration METRICS_FETCHED = Duration.ofMillis(500);
     private static final Pattern JOB_ID = Pattern.compile("JobID ([0-9a-f]{32})");
     private static final Pattern SAVEPOINT = Pattern.compile("Path: (\\S+)");
+    private static final Pattern SAVEPOINT_OF_CANCELED =
+            Pattern.compile("Savepoint stored in (\\S+)\\.");
 
     private final Path folder;
     private final Map<String, String> settings;
@@ -226,16 +228,12 @@ final class FlinkCluster implements AutoCloseable {
         return found(SAVEPOINT, client(List.of("stop", job)));
     }
 
-    /** Takes a savepoint and cancels the job; returns where the savepoint lies. */
+    /** Cancels a job with a savepoint, which is its last checkpoint; returns where that lies. */
     String cancelWithSavepoint(String job) throws Exception {
-        String savepoint = found(SAVEPOINT, client(List.of("savepoint", job)));
-        cancel(job);
-        return savepoint;
-    }
-
-    void cancel(String job) throws Exception {
-        client(List.of("cancel", job));
+        String savepoint =
+                found(SAVEPOINT_OF_CANCELED, client(List.of("cancel", "--withSavepoint", job)));
         await("job " + job + " to be canceled", () -> "CANCELED".equals(state(job)));
+        return savepoint;
     }
 
     private static String found(Pattern pattern, String output) throws IOException {
