@@ -2,6 +2,7 @@ package io.layerskip.connectors;
 
 import io.layerskip.connectors.KafkaOptions.StartingOffsets;
 import io.layerskip.connectors.internal.Brokers;
+import io.layerskip.connectors.internal.ExactlyOnceSink;
 import io.layerskip.connectors.internal.OutgoingRecordSerializer;
 import io.layerskip.connectors.internal.RoutedKafkaSource;
 import io.layerskip.connectors.internal.SourceRecordDeserializer;
@@ -11,13 +12,11 @@ import java.util.List;
 import java.util.OptionalLong;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.api.common.functions.Partitioner;
+import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.IllegalConfigurationException;
-import org.apache.flink.connector.base.DeliveryGuarantee;
-import org.apache.flink.connector.kafka.sink.KafkaSink;
-import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.flink.core.execution.CheckpointingMode;
@@ -261,17 +260,11 @@ public final class KafkaPipeline {
     }
 
     /** Writes completions and dead letters; a checkpoint commits both together. */
-    public KafkaSink<OutgoingRecord> sink() {
-        return KafkaSink.<OutgoingRecord>builder()
-                .setKafkaProducerConfig(configuration.producerProperties())
-                .setDeliveryGuarantee(DeliveryGuarantee.EXACTLY_ONCE)
-                .setTransactionNamingStrategy(TransactionNamingStrategy.POOLING)
-                .setTransactionalIdPrefix(configuration.transactionalIdPrefix())
-                .setRecordSerializer(
-                        new OutgoingRecordSerializer(
-                                List.of(
-                                        configuration.sinkTopic(),
-                                        configuration.deadLettersTopic())))
-                .build();
+    public Sink<OutgoingRecord> sink() {
+        return new ExactlyOnceSink<>(
+                configuration.producerProperties(),
+                configuration.transactionalIdPrefix(),
+                new OutgoingRecordSerializer(
+                        List.of(configuration.sinkTopic(), configuration.deadLettersTopic())));
     }
 }

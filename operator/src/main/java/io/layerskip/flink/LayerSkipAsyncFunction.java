@@ -153,6 +153,9 @@ public final class LayerSkipAsyncFunction
      */
     @Override
     public void open(OpenContext context) throws Exception {
+        getRuntimeContext()
+                .registerUserCodeClassLoaderReleaseHookIfAbsent(
+                        OnnxRuntimeRemains.class.getName(), OnnxRuntimeRemains::release);
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
         metrics = new GenerationMetrics(getRuntimeContext().getMetricGroup());
         folder = configuration.model().open(getRuntimeContext().getUserCodeClassLoader());
@@ -258,6 +261,10 @@ public final class LayerSkipAsyncFunction
     @Override
     public void close() throws Exception {
         closed = true;
-        IOUtils.closeAll(engine, checkpoint, folder);
+        try {
+            IOUtils.closeAll(engine, checkpoint, folder);
+        } finally {
+            NativeHeap.trim();
+        }
     }
 }

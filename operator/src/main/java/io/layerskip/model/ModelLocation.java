@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.net.JarURLConnection;
 import java.net.URI;
 import java.net.URL;
+import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
@@ -62,7 +63,10 @@ public record ModelLocation(String name) {
      * @throws IOException if it cannot be opened
      */
     public InputStream openFile(String file, ClassLoader loader) throws IOException {
-        return locate(file, loader).openStream();
+        URLConnection connection = locate(file, loader).openConnection();
+        // A cached JarFile is never closed: the JVM keeps the jar open, deleted or not.
+        connection.setUseCaches(false);
+        return connection.getInputStream();
     }
 
     private URL locate(String file, ClassLoader loader) throws IOException {

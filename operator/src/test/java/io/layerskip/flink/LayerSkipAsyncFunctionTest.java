@@ -18,6 +18,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.management.ObjectName;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
@@ -139,6 +142,36 @@ final class LayerSkipAsyncFunctionTest {
                         .orElseThrow();
         long heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getCommitted();
         return Long.parseLong(resident.replaceAll("[^0-9]", "")) - heap / 1024;
+    }
+
+    /** A model that is closed leaves more than 30 MB of free memory to malloc. */
+    @Test
+    void givesTheMemoryOfItsModelBackToTheSystem() throws Exception {
+        try (var harness = harness(OutputMode.UNORDERED, quicklyOpened())) {
+            harness.open();
+        }
+
+        assertThat(trimmableKib()).isLessThan(8 * 1024);
+    }
+
+    /** What malloc could still give back, in KiB. */
+    private static long trimmableKib() throws Exception {
+        String answer =
+                ManagementFactory.getPlatformMBeanServer()
+                        .invoke(
+                                new ObjectName("com.sun.management:type=DiagnosticCommand"),
+                                "systemTrimNativeHeap",
+                                new Object[0],
+                                new String[0])
+                        .toString();
+        Matcher change = Pattern.compile("\\(([+-])(\\d+)([BKM])\\)").matcher(answer);
+        assumeTrue(change.find(), answer);
+        long amount = change.group(1).equals("+") ? 0 : Long.parseLong(change.group(2));
+        return switch (change.group(3)) {
+            case "B" -> amount / 1024;
+            case "K" -> amount;
+            default -> amount * 1024;
+        };
     }
 
     @Test

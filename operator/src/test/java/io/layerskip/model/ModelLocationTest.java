@@ -2,8 +2,10 @@ package io.layerskip.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
@@ -12,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -62,6 +65,32 @@ final class ModelLocationTest {
         }
 
         assertThat(copy).doesNotExist();
+    }
+
+    @Test
+    void doesNotKeepAJarOpenThatItReadAFileOf() throws IOException {
+        Path open = Path.of("/proc/self/fd");
+        assumeTrue(Files.isDirectory(open), "no list of open files here");
+        Path jar = jar(Map.of("models/tiny/config.json", "config"));
+
+        try (URLClassLoader loader = loader(jar);
+                InputStream config =
+                        new ModelLocation("classpath:models/tiny")
+                                .openFile("config.json", loader)) {
+            assertThat(config).hasContent("config");
+        }
+
+        try (Stream<Path> files = Files.list(open)) {
+            assertThat(files.map(ModelLocationTest::target)).doesNotContain(jar);
+        }
+    }
+
+    private static Path target(Path link) {
+        try {
+            return Files.readSymbolicLink(link);
+        } catch (IOException closedMeanwhile) {
+            return link;
+        }
     }
 
     @Test

@@ -2,12 +2,8 @@ package io.layerskip.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.File;
-import java.net.MalformedURLException;
-import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Path;
-import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class NativeTokenizerLibraryTest {
@@ -23,8 +19,8 @@ class NativeTokenizerLibraryTest {
                         .orElseThrow()
                         .promptIds();
 
-        try (URLClassLoader first = isolated();
-                URLClassLoader second = isolated()) {
+        try (URLClassLoader first = IsolatedClassLoader.create();
+                URLClassLoader second = IsolatedClassLoader.create()) {
             assertThat(encodeIn(first)).containsExactly(expected);
             assertThat(encodeIn(second)).containsExactly(expected);
             assertThat(encodeIn(first)).containsExactly(expected);
@@ -43,23 +39,6 @@ class NativeTokenizerLibraryTest {
         NativeTokenizerLibrary.load();
 
         assertThat(System.getProperty("OPT_OUT_TRACKING")).isEqualTo("true");
-    }
-
-    /** As Flink's user-code class loaders are: none of our classes or DJL's from the parent. */
-    private static URLClassLoader isolated() {
-        URL[] classPath =
-                Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-                        .map(NativeTokenizerLibraryTest::url)
-                        .toArray(URL[]::new);
-        return new URLClassLoader(classPath, ClassLoader.getPlatformClassLoader());
-    }
-
-    private static URL url(String entry) {
-        try {
-            return new File(entry).toURI().toURL();
-        } catch (MalformedURLException e) {
-            throw new IllegalArgumentException(entry, e);
-        }
     }
 
     private static int[] encodeIn(ClassLoader loader) throws Exception {

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.flink.configuration.Configuration;
@@ -79,6 +80,7 @@ final class FlinkCluster implements AutoCloseable {
                                 "metrics.fetcher.update-interval",
                                 METRICS_FETCHED.toMillis() + " ms"),
                         Map.entry("rest.bind-address", "127.0.0.1"),
+                        Map.entry("web.upload.dir", folder.resolve("uploads").toString()),
                         Map.entry("jobmanager.rpc.address", "127.0.0.1"),
                         Map.entry("jobmanager.bind-host", "127.0.0.1"),
                         Map.entry("taskmanager.bind-host", "127.0.0.1"),
@@ -191,6 +193,7 @@ final class FlinkCluster implements AutoCloseable {
         List<String> all = new ArrayList<>(Jvm.flinkOptions());
         all.addAll(options);
         all.add("-Dlog4j.configurationFile=" + logging());
+        all.add("-Djava.io.tmpdir=" + Files.createDirectories(temporary(name)));
         return JvmProcess.start(
                 new JvmProcess.Program(Jvm.flinkClassPath(), all, main, arguments),
                 Map.of(),
@@ -232,8 +235,44 @@ final class FlinkCluster implements AutoCloseable {
     String cancelWithSavepoint(String job) throws Exception {
         String savepoint =
                 found(SAVEPOINT_OF_CANCELED, client(List.of("cancel", "--withSavepoint", job)));
-        await("job " + job + " to be canceled", () -> "CANCELED".equals(state(job)));
+        awaitCanceled(job);
         return savepoint;
+    }
+
+    /**
+     * Has a JobManager run a jar's main method, as the web UI and Flink's Kubernetes operator do;
+     * returns the job's id.
+     */
+    String runInJobManager(Path jar, int parallelism, List<String> arguments) throws Exception {
+        Path uploaded = uploads().resolve(jar.getFileName());
+        if (Files.notExists(uploaded)) {
+            Files.createDirectories(uploads());
+            Files.copy(jar, uploaded);
+        }
+        Map<String, Object> request =
+                Map.of("parallelism", parallelism, "programArgsList", arguments);
+        return send(request("/jars/" + uploaded.getFileName() + "/run", restPorts.get(0))
+                        .header("Content-Type", "application/json")
+                        .POST(
+                                HttpRequest.BodyPublishers.ofString(
+                                        JSON.writeValueAsString(request))))
+                .path("jobid")
+                .asText();
+    }
+
+    private Path uploads() {
+        return folder.resolve("uploads").resolve("flink-web-upload");
+    }
+
+    void cancel(String job) throws Exception {
+        send(
+                request("/jobs/" + job, restPorts.get(0))
+                        .method("PATCH", HttpRequest.BodyPublishers.noBody()));
+        awaitCanceled(job);
+    }
+
+    private void awaitCanceled(String job) throws Exception {
+        await("job " + job + " to be canceled", () -> "CANCELED".equals(state(job)));
     }
 
     private static String found(Pattern pattern, String output) throws IOException {
@@ -295,22 +334,26 @@ final class FlinkCluster implements AutoCloseable {
     private JsonNode rest(String path) throws IOException, InterruptedException {
         IOException failure = null;
         for (int port : restPorts) {
-            HttpRequest request =
-                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
-                            .timeout(Duration.ofSeconds(5))
-                            .build();
             try {
-                HttpResponse<String> response =
-                        http.send(request, HttpResponse.BodyHandlers.ofString());
-                if (response.statusCode() == 200) {
-                    return JSON.readTree(response.body());
-                }
-                failure = new IOException(path + ": " + response.body());
+                return send(request(path, port).timeout(Duration.ofSeconds(5)));
             } catch (IOException e) {
                 failure = e;
             }
         }
         throw failure;
+    }
+
+    private static HttpRequest.Builder request(String path, int port) {
+        return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path));
+    }
+
+    private JsonNode send(HttpRequest.Builder request) throws IOException, InterruptedException {
+        HttpRequest built = request.build();
+        HttpResponse<String> response = http.send(built, HttpResponse.BodyHandlers.ofString());
+        if (response.statusCode() / 100 != 2) {
+            throw new IOException(built.uri().getPath() + ": " + response.body());
+        }
+        return JSON.readTree(response.body());
     }
 
     /** Waits until a job runs, all of its tasks included. */
@@ -359,6 +402,18 @@ final class FlinkCluster implements AutoCloseable {
         throw new IOException("waited " + DEADLINE + " for " + what, last);
     }
 
+    /** All of Flink's processes, by name. */
+    Map<String, JvmProcess> processes() {
+        Map<String, JvmProcess> processes = new TreeMap<>();
+        for (int i = 0; i < JOB_MANAGERS; i++) {
+            processes.put("jobmanager-" + i, jobManagers.get(i));
+        }
+        for (int i = 0; i < TASK_MANAGERS; i++) {
+            processes.put("taskmanager-" + i, taskManagers.get(i));
+        }
+        return processes;
+    }
+
     JvmProcess taskManager(int index) {
         return taskManagers.get(index);
     }
@@ -390,6 +445,11 @@ final class FlinkCluster implements AutoCloseable {
                             services.getClusterRestEndpointLeaderRetriever(), DEADLINE);
             return restPorts.indexOf(URI.create(leader.getLeaderAddress()).getPort());
         }
+    }
+
+    /** The temporary folder of one of Flink's processes. */
+    Path temporary(String process) {
+        return folder.resolve("tmp").resolve(process);
     }
 
     /** Where a job's checkpoints lie. */

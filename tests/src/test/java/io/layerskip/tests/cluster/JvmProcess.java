@@ -69,13 +69,20 @@ final class JvmProcess implements AutoCloseable {
         run("kill", "-" + name, Long.toString(pid()));
     }
 
-    /** Runs a command to its end. */
-    static void run(String... command) throws IOException, InterruptedException {
+    /** Asks the JVM itself, with jcmd; returns the answer. */
+    String ask(String command) throws IOException, InterruptedException {
+        String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
+        return run(jcmd, Long.toString(pid()), command);
+    }
+
+    /** Runs a command to its end; returns what it wrote. */
+    static String run(String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String output = new String(process.getInputStream().readAllBytes());
         if (process.waitFor() != 0) {
             throw new IOException(String.join(" ", command) + ": " + output);
         }
+        return output;
     }
 
     /** All that was written to the log so far. */

@@ -27,19 +27,27 @@ final class RunningJob {
         return job;
     }
 
+    /** A job whose main method a JobManager runs, which takes less time than a client. */
+    static RunningJob submitInJobManager(FlinkCluster cluster, KafkaBroker broker, int parallelism)
+            throws Exception {
+        RunningJob job = new RunningJob(cluster, broker);
+        job.parallelism = parallelism;
+        job.id = cluster.runInJobManager(JAR, parallelism, job.arguments());
+        return job;
+    }
+
     private void submit(int parallelism, List<String> clientOptions) throws Exception {
         this.parallelism = parallelism;
-        this.id =
-                cluster.run(
-                        JAR,
-                        parallelism,
-                        clientOptions,
-                        List.of(
-                                "--bootstrap-servers=" + broker.bootstrapServers(),
-                                "--input-topic=" + Traffic.PROMPTS,
-                                "--output-topic=" + Traffic.COMPLETIONS,
-                                "--dead-letter-topic=" + Traffic.DEAD_LETTERS,
-                                "-Dlayerskip.output-order=ORDERED"));
+        this.id = cluster.run(JAR, parallelism, clientOptions, arguments());
+    }
+
+    private List<String> arguments() {
+        return List.of(
+                "--bootstrap-servers=" + broker.bootstrapServers(),
+                "--input-topic=" + Traffic.PROMPTS,
+                "--output-topic=" + Traffic.COMPLETIONS,
+                "--dead-letter-topic=" + Traffic.DEAD_LETTERS,
+                "-Dlayerskip.output-order=ORDERED");
     }
 
     /** Submits it again, from a savepoint. */

@@ -1,0 +1,135 @@
+package io.layerskip.tests.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.kafka.common.utils.Utils;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A session cluster that is given job after job keeps nothing of the earlier ones. Logs stay in
+ * target/resubmission/logs.
+ */
+class ResubmissionITCase {
+
+    private static final int SUBMISSIONS = 10;
+
+    /** Every so many submissions, the job fails too and recovers on the same TaskManagers. */
+    private static final int FAILURE_EVERY = 4;
+
+    private static final Path FOLDER = Path.of("target", "resubmission").toAbsolutePath();
+    private static final int PARTITIONS = 2;
+    private static final int PARALLELISM = 2;
+    private static final int REQUESTS = 3;
+    private static final Duration ANSWERED = Duration.ofMinutes(1);
+
+    private static final Pattern USER_CLASS_LOADERS =
+            Pattern.compile(
+                    "(?m)^\\s*\\d+:\\s+(\\d+)\\s+\\d+\\s+org\\.apache\\.flink\\.util\\.ChildFirstClassLoader");
+    private static final Pattern METASPACE_KB = Pattern.compile("Metaspace\\s+used (\\d+)K");
+    private static final Pattern RESIDENT_KB = Pattern.compile("VmRSS:\\s+(\\d+) kB");
+
+    private KafkaBroker broker;
+    private FlinkCluster cluster;
+    private Traffic traffic;
+
+    @BeforeEach
+    void start() throws Exception {
+        Utils.delete(FOLDER.toFile());
+        broker = KafkaBroker.start(FOLDER.resolve("broker"));
+        cluster = FlinkCluster.start(FOLDER);
+        broker.createTopics(PARTITIONS, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
+        traffic =
+                new Traffic(
+                        broker.bootstrapServers(), List.of("banking: My card did not arrive\n"));
+    }
+
+    @AfterEach
+    void stop() {
+        if (traffic != null) {
+            traffic.close();
+        }
+        if (cluster != null) {
+            cluster.close();
+        }
+        if (broker != null) {
+            broker.close();
+        }
+    }
+
+    @Test
+    void tenSubmissionsLeaveNothingBehind() throws Exception {
+        System.out.println("submission, process, user class loaders, metaspace MB, resident MB");
+        traffic.pause();
+        traffic.start();
+        for (int submission = 1; submission <= SUBMISSIONS; submission++) {
+            RunningJob job = RunningJob.submitInJobManager(cluster, broker, PARALLELISM);
+            cluster.awaitRunning(job.id());
+            assertAnswers("submission " + submission);
+            if (submission % FAILURE_EVERY == 0) {
+                Fault.CHECKPOINTS_REFUSED.happen(job, new Random());
+                assertAnswers("submission " + submission + ", failed");
+            }
+            cluster.cancel(job.id());
+            for (int i = 0; i < FlinkCluster.TASK_MANAGERS; i++) {
+                System.out.printf(
+                        "%d, taskmanager-%d, %s%n",
+                        submission, i, Footprint.of(cluster.taskManager(i)));
+            }
+        }
+
+        for (Map.Entry<String, JvmProcess> process : cluster.processes().entrySet()) {
+            // The last one's goes when its slots are given back, which nobody waits for.
+            assertThat(Footprint.of(process.getValue()).userClassLoaders())
+                    .as("user class loaders in %s", process.getKey())
+                    .isLessThan(2);
+            assertThat(process.getValue().output()).doesNotContain("UnsatisfiedLinkError");
+            assertThat(cluster.temporary(process.getKey()))
+                    .isDirectoryNotContaining("glob:**/{onnxruntime,layerskip}*");
+        }
+    }
+
+    private void assertAnswers(String when) {
+        int next = traffic.sent();
+        traffic.resume();
+        boolean answered = traffic.awaitNumber(next + REQUESTS, ANSWERED);
+        traffic.pause();
+        assertThat(answered).as("requests answered, %s", when).isTrue();
+    }
+
+    /**
+     * What a JVM takes, its garbage collected.
+     *
+     * @param userClassLoaders of jobs, each with all of their classes
+     */
+    private record Footprint(long userClassLoaders, long metaspaceKb, long residentKb) {
+
+        static Footprint of(JvmProcess process) throws Exception {
+            String answer = process.ask("GC.class_histogram\nGC.heap_info");
+            Path status = Path.of("/proc", Long.toString(process.pid()), "status");
+            return new Footprint(
+                    number(USER_CLASS_LOADERS, answer),
+                    number(METASPACE_KB, answer),
+                    number(RESIDENT_KB, Files.readString(status)));
+        }
+
+        private static long number(Pattern pattern, String text) {
+            Matcher matcher = pattern.matcher(text);
+            return matcher.find() ? Long.parseLong(matcher.group(1)) : 0;
+        }
+
+        @Override
+        public String toString() {
+            return "%d, %d, %d".formatted(userClassLoaders, metaspaceKb / 1024, residentKb / 1024);
+        }
+    }
+}
