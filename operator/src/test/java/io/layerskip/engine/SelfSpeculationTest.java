@@ -160,11 +160,12 @@ class SelfSpeculationTest {
         List<Sequence> batch = new ArrayList<>(sequences);
         while (!batch.isEmpty()) {
             int rows = LayerSkipModel.MAX_ROWS / BATCH;
+            int drafts = Math.min(mostDrafts, rows - 1);
             for (Sequence sequence : batch) {
                 if (sequence.prefilled()) {
-                    sequence.startRound(mostDrafts);
+                    sequence.startRound(drafts);
                 } else {
-                    sequence.startChunk(rows - mostDrafts, mostDrafts);
+                    sequence.startChunk(rows - drafts, drafts);
                 }
                 assertThat(sequence.cache().reserve(sequence.positionsNeeded())).isTrue();
             }
