@@ -160,7 +160,7 @@ final class DemoCommand implements Callable<Integer> {
                             EngineContender.asSet("drafting", engine));
             Measurement drafting =
                     new Comparison(prompts, COMPARED_ROUNDS).run(contenders, 1).get(1);
-            return drafting.tokenSpeedup().getPercentile(50);
+            return drafting.speedup().getPercentile(50);
         }
     }
 
