@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
@@ -86,10 +87,12 @@ final class ActiveGeneration implements Generation {
      * Writes what a round brought, and completes the result if that is the end: nobody sees the
      * last token written and no result.
      *
+     * @param counter counts them too, before anybody sees the result
      * @return how many tokens were written
      */
-    synchronized int accept(DraftPolicy policy) {
+    synchronized int accept(DraftPolicy policy, LongAdder counter) {
         int written = sequence.accept(policy, this::wrote);
+        counter.add(written);
         if (written > 0 && (text.stopped() || sequence.ended())) {
             complete();
         }

@@ -14,6 +14,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 
 /**
@@ -62,6 +63,7 @@ public final class GenerationEngine implements AutoCloseable {
     private final List<ActiveGeneration> active = new ArrayList<>();
 
     private final List<Sequence> batch = new ArrayList<>();
+    private final LongAdder writtenTokens = new LongAdder();
 
     private volatile Optional<EngineFailedException> ended = Optional.empty();
 
@@ -161,6 +163,14 @@ public final class GenerationEngine implements AutoCloseable {
             generation.abandon(ended.get());
         }
         return generation;
+    }
+
+    /**
+     * How many tokens were written since the engine opened: also of generations that have yet to
+     * end, or fail. Thread-safe.
+     */
+    public long writtenTokens() {
+        return writtenTokens.sum();
     }
 
     /**
@@ -332,7 +342,7 @@ public final class GenerationEngine implements AutoCloseable {
     /** Writes what a round brought; returns how many tokens that is. */
     private int accept(ActiveGeneration generation) {
         try {
-            return generation.accept(policy);
+            return generation.accept(policy, writtenTokens);
         } catch (RuntimeException e) {
             generation.fail(internalError(e));
             return 0;

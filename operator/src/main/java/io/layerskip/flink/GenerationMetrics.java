@@ -3,6 +3,7 @@ package io.layerskip.flink;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.Histogram;
@@ -10,7 +11,10 @@ import org.apache.flink.metrics.MeterView;
 import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.metrics.DescriptiveStatisticsHistogram;
 
-/** The group {@code layerskip} of an operator's metrics, counted on the task's thread. */
+/**
+ * The group {@code layerskip} of an operator's metrics, counted on the task's thread, except for
+ * the tokens: the engine counts those as it writes them.
+ */
 final class GenerationMetrics {
 
     private static final String GROUP = "layerskip";
@@ -19,7 +23,6 @@ final class GenerationMetrics {
     private static final int HISTOGRAM_WINDOW = 1_000;
 
     private final Counter prompts;
-    private final Counter tokens;
     private final Counter resumedTokens;
     private final Counter cachedPromptTokens;
     private final Counter draftedTokens;
@@ -31,11 +34,12 @@ final class GenerationMetrics {
 
     /**
      * @param operator the operator's group
+     * @param writtenTokens tokens that the engine has written so far; asked by any thread
      */
-    GenerationMetrics(MetricGroup operator) {
+    GenerationMetrics(MetricGroup operator, LongSupplier writtenTokens) {
         MetricGroup group = operator.addGroup(GROUP);
         prompts = group.counter("prompts");
-        tokens = group.counter("tokens");
+        Counter tokens = group.counter("tokens", new CountedElsewhere(writtenTokens));
         resumedTokens = group.counter("resumedTokens");
         cachedPromptTokens = group.counter("cachedPromptTokens");
         draftedTokens = group.counter("draftedTokens");
@@ -58,13 +62,9 @@ final class GenerationMetrics {
         inFlight++;
     }
 
-    /**
-     * @param resumed how many of its tokens were not generated here
-     */
-    void countResult(GenerationResult result, int resumed) {
+    void countResult(GenerationResult result) {
         inFlight--;
         GenerationStatistics statistics = result.statistics();
-        tokens.inc(statistics.completionTokens() - resumed);
         cachedPromptTokens.inc(statistics.cachedPromptTokens());
         draftedTokens.inc(statistics.draftedTokens());
         acceptedTokens.inc(statistics.acceptedTokens());
@@ -74,6 +74,35 @@ final class GenerationMetrics {
         if (statistics.completionTokens() > 0) {
             timeToFirstTokenMs.update(
                     TimeUnit.NANOSECONDS.toMillis(statistics.timeToFirstTokenNanos()));
+        }
+    }
+
+    /** Shows a count that somebody else keeps. */
+    private record CountedElsewhere(LongSupplier count) implements Counter {
+
+        @Override
+        public long getCount() {
+            return count.getAsLong();
+        }
+
+        @Override
+        public void inc() {
+            inc(1);
+        }
+
+        @Override
+        public void inc(long n) {
+            throw new UnsupportedOperationException("counted elsewhere");
+        }
+
+        @Override
+        public void dec() {
+            dec(1);
+        }
+
+        @Override
+        public void dec(long n) {
+            throw new UnsupportedOperationException("counted elsewhere");
         }
     }
 

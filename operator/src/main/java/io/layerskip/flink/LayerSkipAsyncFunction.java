@@ -157,12 +157,13 @@ public final class LayerSkipAsyncFunction
                 .registerUserCodeClassLoaderReleaseHookIfAbsent(
                         OnnxRuntimeRemains.class.getName(), OnnxRuntimeRemains::release);
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
-        metrics = new GenerationMetrics(getRuntimeContext().getMetricGroup());
         folder = configuration.model().open(getRuntimeContext().getUserCodeClassLoader());
         checkpoint = Checkpoint.open(folder.path(), configuration.splitSpecialTokens());
         EngineSettings settings = configuration.toEngineSettings(slots);
         recipe = recipe(settings);
         engine = GenerationEngine.open(checkpoint, settings);
+        metrics =
+                new GenerationMetrics(getRuntimeContext().getMetricGroup(), engine::writtenTokens);
     }
 
     /** What a text follows from beside the request. */
@@ -192,14 +193,11 @@ public final class LayerSkipAsyncFunction
     public void asyncInvoke(GenerationRequest request, ResultFuture<GenerationResult> future) {
         String key = key(request);
         Optional<SavedGeneration> saved = Optional.ofNullable(restored.remove(key));
-        int resumedTokens = saved.map(SavedGeneration::tokens).orElse(0);
-        metrics.countPrompt(resumedTokens);
+        metrics.countPrompt(saved.map(SavedGeneration::tokens).orElse(0));
         Generation generation =
                 saved.map(s -> resume(request, s)).orElseGet(() -> engine.submit(request));
         inFlight.add(future, key, generation);
-        generation
-                .result()
-                .whenComplete((result, error) -> complete(future, resumedTokens, result, error));
+        generation.result().whenComplete((result, error) -> complete(future, result, error));
     }
 
     private Generation resume(GenerationRequest request, SavedGeneration saved) {
@@ -209,16 +207,13 @@ public final class LayerSkipAsyncFunction
     }
 
     private void complete(
-            ResultFuture<GenerationResult> future,
-            int resumedTokens,
-            GenerationResult result,
-            Throwable error) {
+            ResultFuture<GenerationResult> future, GenerationResult result, Throwable error) {
         if (error == null) {
             // On the task's thread, together with what the operator does with the result.
             future.complete(
                     () -> {
                         inFlight.answered(future);
-                        metrics.countResult(result, resumedTokens);
+                        metrics.countResult(result);
                         return List.of(result);
                     });
         } else if (!closed) {

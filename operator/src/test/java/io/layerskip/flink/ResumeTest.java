@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.fs.FSDataInputStream;
@@ -65,6 +66,25 @@ final class ResumeTest {
             // The tokens written before take one pass, which counts as a prompt's.
             assertThat(results.get(0).statistics().rounds())
                     .isEqualTo(undisturbed.statistics().rounds() - 1);
+        }
+    }
+
+    @Test
+    void recomputesNoMoreThanCameAfterTheLastCheckpoint() throws Exception {
+        OperatorSubtaskState state;
+        long before;
+        try (Subtask subtask = start(OutputMode.UNORDERED)) {
+            subtask.process(request("1", LONG, 0));
+            state = checkpointWhere(subtask, saved -> saved.stream().anyMatch(s -> s.tokens() > 0));
+            await(() -> subtask.counter("tokens") >= LONG * 8 / 10);
+            subtask.close(); // Ends what runs.
+            before = subtask.counter("tokens");
+        }
+
+        try (Subtask subtask = restore(OutputMode.UNORDERED, state)) {
+            assertThat(subtask.finish().get(0).tokenIds()).hasSize(LONG);
+            long recomputed = before + subtask.counter("tokens") - LONG;
+            assertThat(recomputed).isEqualTo(before - read(state).get(0).tokens());
         }
     }
 
@@ -281,5 +301,13 @@ final class ResumeTest {
             state = subtask.checkpoint();
         }
         return state;
+    }
+
+    private static void await(BooleanSupplier condition) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+        while (!condition.getAsBoolean()) {
+            assertThat(System.nanoTime()).as("deadline").isLessThan(deadline);
+            Thread.sleep(1);
+        }
     }
 }
