@@ -22,6 +22,7 @@ final class ResidentMemory {
     private static final String RESIDENT = "VmRSS:";
     private static final String HEAP = "-Xmx1g";
     private static final int NEW_TOKENS = 16;
+    private static final long SETTLING_MS = 300;
 
     private static final String USAGE =
             "usage: checkpoint, precision, draft length or auto, threads, exit layer, prompt";
@@ -86,10 +87,25 @@ final class ResidentMemory {
             long before = residentKib().orElseThrow();
             try (GenerationEngine engine = GenerationEngine.open(checkpoint, settings.build())) {
                 EngineContender.asSet("memory", engine).complete(args[5]).get();
-                System.gc();
-                System.out.println((residentKib().orElseThrow() - before) / 1024);
+                System.out.println((settledKib() - before) / 1024);
             }
         }
+    }
+
+    /**
+     * What is left when nothing more is given back: a file that was mapped, such as the checkpoint
+     * that quantized weights are made of, goes a while after the garbage collector saw it unused.
+     */
+    private static long settledKib() throws IOException, InterruptedException {
+        long before;
+        long now = Long.MAX_VALUE;
+        do {
+            before = now;
+            System.gc();
+            Thread.sleep(SETTLING_MS);
+            now = residentKib().orElseThrow();
+        } while (now < before - 1024);
+        return now;
     }
 
     /** What this process has in memory, in KiB; empty where the system does not tell. */

@@ -2,12 +2,6 @@ package io.layerskip.tests.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.layerskip.jobs.GenerationJob;
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -53,7 +47,7 @@ class FaultsITCase {
         broker = KafkaBroker.start(FOLDER.resolve("broker"));
         cluster = FlinkCluster.start(FOLDER);
         broker.createTopics(PARTITIONS, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
-        traffic = new Traffic(broker.bootstrapServers(), prompts());
+        traffic = new Traffic(broker.bootstrapServers(), Traffic.goldenPrompts());
     }
 
     @AfterEach
@@ -76,11 +70,14 @@ class FaultsITCase {
         List<Fault> faults = faults(random);
         System.out.printf("seed %d, faults %d%n", seed, faults.size());
         System.out.println(
-                "fault, recovered after s, requests, lost, duplicated, out of order, tokens resumed");
+                "fault, recovered after s, requests, lost, duplicated, out of order,"
+                        + " tokens resumed, tokens recomputed");
 
         RunningJob job = RunningJob.submit(cluster, broker, PARALLELISM);
         cluster.awaitRunning(job.id());
         traffic.start();
+        long resumed = 0;
+        long recomputed = 0;
         for (Fault fault : faults) {
             assertThat(traffic.awaitNumber(traffic.sent() + REQUESTS_BEFORE, RECOVERY))
                     .as("requests answered before %s", fault)
@@ -93,15 +90,20 @@ class FaultsITCase {
             double seconds = Duration.between(over, Instant.now()).toMillis() / 1e3;
             traffic.pause();
             traffic.awaitAll(RECOVERY);
+            long resumedBefore = resumed;
+            long recomputedBefore = recomputed;
+            resumed = cluster.counter("resumedTokens");
+            recomputed = cluster.counter("tokens") - traffic.completionTokens();
             System.out.printf(
-                    "%s, %.1f, %d, %d, %d, %d, %d%n",
+                    "%s, %.1f, %d, %d, %d, %d, %d, %d%n",
                     fault,
                     seconds,
                     traffic.sent(),
                     traffic.missing().size(),
                     traffic.duplicates().size(),
                     traffic.keysOutOfOrder().size(),
-                    cluster.counter(job.id(), "resumedTokens"));
+                    resumed - resumedBefore,
+                    recomputed - recomputedBefore);
             assertThat(recovered).as("recovered after %s", fault).isTrue();
             assertThat(traffic.missing()).as("lost after %s", fault).isEmpty();
             assertThat(traffic.duplicates()).as("duplicated after %s", fault).isEmpty();
@@ -126,22 +128,5 @@ class FaultsITCase {
             faults.add(Fault.values()[random.nextInt(Fault.values().length)]);
         }
         return faults;
-    }
-
-    private static List<String> prompts() throws Exception {
-        List<String> prompts = new ArrayList<>();
-        try (BufferedReader golden =
-                new BufferedReader(
-                        new InputStreamReader(
-                                GenerationJob.class.getResourceAsStream(
-                                        "/models/layerskip-intents-9M.golden.jsonl"),
-                                StandardCharsets.UTF_8))) {
-            ObjectMapper json = new ObjectMapper();
-            for (String line = golden.readLine(); line != null; line = golden.readLine()) {
-                JsonNode node = json.readTree(line);
-                prompts.add(node.path("prompt").asText());
-            }
-        }
-        return prompts;
     }
 }

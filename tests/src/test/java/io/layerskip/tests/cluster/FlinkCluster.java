@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
@@ -36,11 +37,11 @@ final class FlinkCluster implements AutoCloseable {
 
     static final int TASK_MANAGERS = 2;
     static final int SLOTS = 2;
+    static final int TASK_MANAGER_MB = 1536;
 
     private static final int JOB_MANAGERS = 2;
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration DEADLINE = Duration.ofMinutes(2);
-    private static final Duration METRICS_FETCHED = Duration.ofMillis(500);
     private static final Pattern JOB_ID = Pattern.compile("JobID ([0-9a-f]{32})");
     private static final Pattern SAVEPOINT = Pattern.compile("Path: (\\S+)");
     private static final Pattern SAVEPOINT_OF_CANCELED =
@@ -60,34 +61,44 @@ final class FlinkCluster implements AutoCloseable {
         List<Integer> ports = EmbeddedBroker.freePorts(3 + JOB_MANAGERS);
         this.restPorts = ports.subList(3, ports.size());
         this.settings =
-                Map.ofEntries(
-                        Map.entry("high-availability.type", "zookeeper"),
-                        Map.entry(
-                                "high-availability.zookeeper.quorum", "127.0.0.1:" + ports.get(0)),
-                        Map.entry("high-availability.zookeeper.client.session-timeout", "4 s"),
-                        Map.entry("high-availability.zookeeper.client.connection-timeout", "4 s"),
-                        Map.entry("high-availability.storageDir", uri("high-availability")),
-                        Map.entry("execution.checkpointing.dir", uri("checkpoints")),
-                        Map.entry("execution.checkpointing.savepoint-dir", uri("savepoints")),
-                        Map.entry("execution.checkpointing.interval", "1 s"),
-                        Map.entry("execution.checkpointing.timeout", "1 min"),
-                        Map.entry("restart-strategy.type", "exponential-delay"),
-                        Map.entry("restart-strategy.exponential-delay.initial-backoff", "500 ms"),
-                        Map.entry("restart-strategy.exponential-delay.max-backoff", "2 s"),
-                        Map.entry("heartbeat.interval", "1 s"),
-                        Map.entry("heartbeat.timeout", "8 s"),
-                        Map.entry(
-                                "metrics.fetcher.update-interval",
-                                METRICS_FETCHED.toMillis() + " ms"),
-                        Map.entry("rest.bind-address", "127.0.0.1"),
-                        Map.entry("web.upload.dir", folder.resolve("uploads").toString()),
-                        Map.entry("jobmanager.rpc.address", "127.0.0.1"),
-                        Map.entry("jobmanager.bind-host", "127.0.0.1"),
-                        Map.entry("taskmanager.bind-host", "127.0.0.1"),
-                        Map.entry("taskmanager.host", "127.0.0.1"),
-                        Map.entry("taskmanager.numberOfTaskSlots", Integer.toString(SLOTS)),
-                        Map.entry("taskmanager.memory.process.size", "1536 mb"),
-                        Map.entry("taskmanager.memory.managed.size", "16 mb"));
+                new TreeMap<>(
+                        Map.ofEntries(
+                                Map.entry("high-availability.type", "zookeeper"),
+                                Map.entry(
+                                        "high-availability.zookeeper.quorum",
+                                        "127.0.0.1:" + ports.get(0)),
+                                Map.entry(
+                                        "high-availability.zookeeper.client.session-timeout",
+                                        "4 s"),
+                                Map.entry(
+                                        "high-availability.zookeeper.client.connection-timeout",
+                                        "4 s"),
+                                Map.entry("high-availability.storageDir", uri("high-availability")),
+                                Map.entry("execution.checkpointing.dir", uri("checkpoints")),
+                                Map.entry(
+                                        "execution.checkpointing.savepoint-dir", uri("savepoints")),
+                                Map.entry("execution.checkpointing.interval", "1 s"),
+                                Map.entry("execution.checkpointing.timeout", "1 min"),
+                                Map.entry("restart-strategy.type", "exponential-delay"),
+                                Map.entry(
+                                        "restart-strategy.exponential-delay.initial-backoff",
+                                        "500 ms"),
+                                Map.entry("restart-strategy.exponential-delay.max-backoff", "2 s"),
+                                Map.entry("heartbeat.interval", "1 s"),
+                                Map.entry("heartbeat.timeout", "8 s"),
+                                Map.entry("rest.bind-address", "127.0.0.1"),
+                                Map.entry("web.upload.dir", folder.resolve("uploads").toString()),
+                                Map.entry("jobmanager.rpc.address", "127.0.0.1"),
+                                Map.entry("jobmanager.bind-host", "127.0.0.1"),
+                                Map.entry("taskmanager.bind-host", "127.0.0.1"),
+                                Map.entry("taskmanager.host", "127.0.0.1"),
+                                Map.entry("taskmanager.numberOfTaskSlots", Integer.toString(SLOTS)),
+                                // Every TaskManager has something to lose.
+                                Map.entry("taskmanager.load-balance.mode", "slots"),
+                                Map.entry(
+                                        "taskmanager.memory.process.size", TASK_MANAGER_MB + " mb"),
+                                Map.entry("taskmanager.memory.managed.size", "16 mb")));
+        settings.putAll(CounterFiles.settings(counters()));
         this.zooKeeper = startZooKeeper(ports.subList(0, 3));
     }
 
@@ -195,7 +206,7 @@ final class FlinkCluster implements AutoCloseable {
         all.add("-Dlog4j.configurationFile=" + logging());
         all.add("-Djava.io.tmpdir=" + Files.createDirectories(temporary(name)));
         return JvmProcess.start(
-                new JvmProcess.Program(Jvm.flinkClassPath(), all, main, arguments),
+                new JvmProcess.Program(Jvm.flinkClassPathWithTests(), all, main, arguments),
                 Map.of(),
                 folder.resolve("logs").resolve(name + ".log"));
     }
@@ -304,30 +315,6 @@ final class FlinkCluster implements AutoCloseable {
 
     String state(String job) throws IOException, InterruptedException {
         return rest("/jobs/" + job).path("state").asText();
-    }
-
-    /** The sum of an operator's counter over its subtasks, of the attempt that runs. */
-    long counter(String job, String name) throws Exception {
-        sum(job, name);
-        // That made the JobManager fetch metrics, which it then has.
-        Thread.sleep(2 * METRICS_FETCHED.toMillis());
-        return sum(job, name);
-    }
-
-    private long sum(String job, String name) throws IOException, InterruptedException {
-        long sum = 0;
-        for (JsonNode vertex : rest("/jobs/" + job).path("vertices")) {
-            String metrics =
-                    "/jobs/%s/vertices/%s/subtasks/metrics"
-                            .formatted(job, vertex.path("id").asText());
-            for (JsonNode metric : rest(metrics)) {
-                String id = metric.path("id").asText();
-                if (id.endsWith("layerskip." + name)) {
-                    sum += rest(metrics + "?get=" + id).path(0).path("sum").asLong();
-                }
-            }
-        }
-        return sum;
     }
 
     /** Asks whichever JobManager answers; each passes on what only the leader knows. */
@@ -451,6 +438,59 @@ final class FlinkCluster implements AutoCloseable {
     Path temporary(String process) {
         return folder.resolve("tmp").resolve(process);
     }
+
+    /** What one of the operator's counters came to, in all attempts of all subtasks so far. */
+    long counter(String name) throws IOException {
+        return CounterFiles.total(counters(), name);
+    }
+
+    private Path counters() {
+        return folder.resolve("counters");
+    }
+
+    /** What the web UI has of a job and of the cluster, as the REST API gives it. */
+    String shown(String job) throws IOException, InterruptedException {
+        StringBuilder shown = new StringBuilder();
+        for (String path :
+                List.of(
+                        "/jobmanager/config",
+                        "/jobmanager/environment",
+                        "/jobs/" + job,
+                        "/jobs/" + job + "/config",
+                        "/jobs/" + job + "/plan",
+                        "/jobs/" + job + "/exceptions",
+                        "/jobs/" + job + "/checkpoints/config")) {
+            shown.append(rest(path)).append('\n');
+        }
+        return shown.toString();
+    }
+
+    /** All that the cluster's processes and clients have logged so far. */
+    String logged() throws IOException {
+        StringBuilder logged = new StringBuilder();
+        try (Stream<Path> logs = Files.list(folder.resolve("logs"))) {
+            for (Path log : logs.toList()) {
+                logged.append(Files.readString(log));
+            }
+        }
+        return logged.toString();
+    }
+
+    /** What became of a job's checkpoints so far. */
+    Checkpoints checkpointsOf(String job) throws IOException, InterruptedException {
+        JsonNode checkpoints = rest("/jobs/" + job + "/checkpoints");
+        return new Checkpoints(
+                checkpoints.path("counts").path("completed").asInt(),
+                checkpoints.path("counts").path("failed").asInt(),
+                checkpoints.path("summary").path("end_to_end_duration").path("max").asLong());
+    }
+
+    /**
+     * A job's checkpoints.
+     *
+     * @param longestMs of those that completed
+     */
+    record Checkpoints(int completed, int failed, long longestMs) {}
 
     /** Where a job's checkpoints lie. */
     Path checkpoints(String job) {

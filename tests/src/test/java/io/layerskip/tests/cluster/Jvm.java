@@ -44,6 +44,13 @@ public final class Jvm {
                 .collect(Collectors.joining(File.pathSeparator));
     }
 
+    /** A Flink distribution that has the tests' classes too. */
+    public static String flinkClassPathWithTests() {
+        return flinkClassPath()
+                + File.pathSeparator
+                + Jvm.class.getProtectionDomain().getCodeSource().getLocation().getPath();
+    }
+
     /** What Flink's own scripts open, as far as it is needed. */
     public static List<String> flinkOptions() {
         return Stream.of("java.util", "java.lang", "java.net", "java.time")

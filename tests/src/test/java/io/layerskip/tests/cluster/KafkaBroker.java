@@ -13,11 +13,17 @@ import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListTransactionsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.TransactionListing;
 import org.apache.kafka.clients.admin.TransactionState;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
+import org.apache.kafka.common.security.scram.ScramLoginModule;
 
 /** A Kafka broker (KRaft) in a JVM of its own, which keeps its records when it is killed. */
 final class KafkaBroker implements AutoCloseable {
+
+    static final ScramMechanism SCRAM = ScramMechanism.SCRAM_SHA_512;
 
     private final Path folder;
     private final int port;
@@ -30,10 +36,48 @@ final class KafkaBroker implements AutoCloseable {
 
     static KafkaBroker start(Path folder) throws Exception {
         List<Integer> ports = EmbeddedBroker.freePorts(2);
-        KafkaBroker broker = new KafkaBroker(Files.createDirectories(folder), ports.get(0));
+        return start(folder, ports.get(0), ports.get(1), Map.of());
+    }
+
+    /**
+     * Starts one that is reached in two ways: as others are, and at another port with TLS and
+     * SASL/SCRAM.
+     *
+     * @param keyStore PKCS12, with the broker's certificate
+     * @param password of the key store
+     */
+    static KafkaBroker startSecured(Path folder, int securedPort, Path keyStore, String password)
+            throws Exception {
+        List<Integer> ports = EmbeddedBroker.freePorts(2);
+        String listeners = "BROKER://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d,SECURED://127.0.0.1:%d";
+        return start(
+                folder,
+                ports.get(0),
+                ports.get(1),
+                Map.of(
+                        "listeners",
+                        listeners.formatted(ports.get(0), ports.get(1), securedPort),
+                        "listener.security.protocol.map",
+                        "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
+                        "sasl.enabled.mechanisms",
+                        SCRAM.mechanismName(),
+                        "listener.name.secured.scram-sha-512.sasl.jaas.config",
+                        ScramLoginModule.class.getName() + " required;",
+                        "ssl.keystore.type",
+                        "PKCS12",
+                        "ssl.keystore.location",
+                        keyStore.toString(),
+                        "ssl.keystore.password",
+                        password));
+    }
+
+    private static KafkaBroker start(
+            Path folder, int port, int controllerPort, Map<String, String> overrides)
+            throws Exception {
+        KafkaBroker broker = new KafkaBroker(Files.createDirectories(folder), port);
         Properties properties = new Properties();
-        properties.putAll(
-                EmbeddedBroker.prepare(folder.resolve("data"), ports.get(0), ports.get(1)));
+        properties.putAll(EmbeddedBroker.prepare(folder.resolve("data"), port, controllerPort));
+        properties.putAll(overrides);
         try (OutputStream out = Files.newOutputStream(broker.settings())) {
             properties.store(out, null);
         }
@@ -72,6 +116,18 @@ final class KafkaBroker implements AutoCloseable {
                             Stream.of(topics)
                                     .map(topic -> new NewTopic(topic, partitions, (short) 1))
                                     .toList())
+                    .all()
+                    .get();
+        }
+    }
+
+    /** Adds somebody who may connect to the secured port. */
+    void addUser(String name, String password) throws Exception {
+        try (Admin admin = admin()) {
+            admin.alterUserScramCredentials(
+                            List.of(
+                                    new UserScramCredentialUpsertion(
+                                            name, new ScramCredentialInfo(SCRAM, 4096), password)))
                     .all()
                     .get();
         }

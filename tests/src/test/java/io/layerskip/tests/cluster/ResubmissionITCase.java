@@ -2,14 +2,11 @@ package io.layerskip.tests.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -31,12 +28,6 @@ class ResubmissionITCase {
     private static final int PARALLELISM = 2;
     private static final int REQUESTS = 3;
     private static final Duration ANSWERED = Duration.ofMinutes(1);
-
-    private static final Pattern USER_CLASS_LOADERS =
-            Pattern.compile(
-                    "(?m)^\\s*\\d+:\\s+(\\d+)\\s+\\d+\\s+org\\.apache\\.flink\\.util\\.ChildFirstClassLoader");
-    private static final Pattern METASPACE_KB = Pattern.compile("Metaspace\\s+used (\\d+)K");
-    private static final Pattern RESIDENT_KB = Pattern.compile("VmRSS:\\s+(\\d+) kB");
 
     private KafkaBroker broker;
     private FlinkCluster cluster;
@@ -68,7 +59,7 @@ class ResubmissionITCase {
 
     @Test
     void tenSubmissionsLeaveNothingBehind() throws Exception {
-        System.out.println("submission, process, user class loaders, metaspace MB, resident MB");
+        System.out.println("submission, process, " + Footprint.COLUMNS);
         traffic.pause();
         traffic.start();
         for (int submission = 1; submission <= SUBMISSIONS; submission++) {
@@ -104,32 +95,5 @@ class ResubmissionITCase {
         boolean answered = traffic.awaitNumber(next + REQUESTS, ANSWERED);
         traffic.pause();
         assertThat(answered).as("requests answered, %s", when).isTrue();
-    }
-
-    /**
-     * What a JVM takes, its garbage collected.
-     *
-     * @param userClassLoaders of jobs, each with all of their classes
-     */
-    private record Footprint(long userClassLoaders, long metaspaceKb, long residentKb) {
-
-        static Footprint of(JvmProcess process) throws Exception {
-            String answer = process.ask("GC.class_histogram\nGC.heap_info");
-            Path status = Path.of("/proc", Long.toString(process.pid()), "status");
-            return new Footprint(
-                    number(USER_CLASS_LOADERS, answer),
-                    number(METASPACE_KB, answer),
-                    number(RESIDENT_KB, Files.readString(status)));
-        }
-
-        private static long number(Pattern pattern, String text) {
-            Matcher matcher = pattern.matcher(text);
-            return matcher.find() ? Long.parseLong(matcher.group(1)) : 0;
-        }
-
-        @Override
-        public String toString() {
-            return "%d, %d, %d".formatted(userClassLoaders, metaspaceKb / 1024, residentKb / 1024);
-        }
     }
 }

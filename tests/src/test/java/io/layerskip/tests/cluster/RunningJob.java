@@ -12,17 +12,20 @@ final class RunningJob {
 
     private final FlinkCluster cluster;
     private final KafkaBroker broker;
+    private final List<String> more;
     private String id;
     private int parallelism;
 
-    private RunningJob(FlinkCluster cluster, KafkaBroker broker) {
+    private RunningJob(FlinkCluster cluster, KafkaBroker broker, List<String> more) {
         this.cluster = cluster;
         this.broker = broker;
+        this.more = more;
     }
 
-    static RunningJob submit(FlinkCluster cluster, KafkaBroker broker, int parallelism)
+    static RunningJob submit(
+            FlinkCluster cluster, KafkaBroker broker, int parallelism, String... more)
             throws Exception {
-        RunningJob job = new RunningJob(cluster, broker);
+        RunningJob job = new RunningJob(cluster, broker, List.of(more));
         job.submit(parallelism, List.of());
         return job;
     }
@@ -30,7 +33,7 @@ final class RunningJob {
     /** A job whose main method a JobManager runs, which takes less time than a client. */
     static RunningJob submitInJobManager(FlinkCluster cluster, KafkaBroker broker, int parallelism)
             throws Exception {
-        RunningJob job = new RunningJob(cluster, broker);
+        RunningJob job = new RunningJob(cluster, broker, List.of());
         job.parallelism = parallelism;
         job.id = cluster.runInJobManager(JAR, parallelism, job.arguments());
         return job;
@@ -42,12 +45,16 @@ final class RunningJob {
     }
 
     private List<String> arguments() {
-        return List.of(
-                "--bootstrap-servers=" + broker.bootstrapServers(),
-                "--input-topic=" + Traffic.PROMPTS,
-                "--output-topic=" + Traffic.COMPLETIONS,
-                "--dead-letter-topic=" + Traffic.DEAD_LETTERS,
-                "-Dlayerskip.output-order=ORDERED");
+        List<String> arguments =
+                new ArrayList<>(
+                        List.of(
+                                "--bootstrap-servers=" + broker.bootstrapServers(),
+                                "--input-topic=" + Traffic.PROMPTS,
+                                "--output-topic=" + Traffic.COMPLETIONS,
+                                "--dead-letter-topic=" + Traffic.DEAD_LETTERS,
+                                "-Dlayerskip.output-order=ORDERED"));
+        arguments.addAll(more);
+        return arguments;
     }
 
     /** Submits it again, from a savepoint. */

@@ -1,7 +1,13 @@
 package io.layerskip.tests.cluster;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.MappingIterator;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.layerskip.jobs.GenerationJob;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,6 +22,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -43,9 +50,12 @@ final class Traffic implements AutoCloseable {
     private volatile boolean paused;
     private volatile boolean ended;
     private volatile int sent;
+    private volatile Exception failure;
 
     /** How often each number was read. */
     private final Map<Integer, Integer> read = new HashMap<>();
+
+    private long completionTokens;
 
     /** The numbers of completions in the order in which they were read, by key. */
     private final Map<String, List<Integer>> order = new LinkedHashMap<>();
@@ -84,9 +94,32 @@ final class Traffic implements AutoCloseable {
         consumer.seekToBeginning(partitions);
     }
 
+    /** The bundled model's golden prompts. */
+    static List<String> goldenPrompts() throws IOException {
+        List<String> prompts = new ArrayList<>();
+        try (InputStream golden =
+                        GenerationJob.class.getResourceAsStream(
+                                "/models/layerskip-intents-9M.golden.jsonl");
+                MappingIterator<JsonNode> lines =
+                        JSON.readerFor(JsonNode.class).readValues(golden)) {
+            lines.forEachRemaining(line -> prompts.add(line.path("prompt").asText()));
+        }
+        return prompts;
+    }
+
     /** Starts to send. */
     void start() {
         sender.start();
+    }
+
+    /** Sends so many at once, none of them long. */
+    void send(int count) {
+        for (int i = 0; i < count; i++) {
+            int number = sent;
+            producer.send(record(number, request(number)), this::noteFailure);
+            sent = number + 1;
+        }
+        producer.flush();
     }
 
     private void send() {
@@ -94,7 +127,7 @@ final class Traffic implements AutoCloseable {
             while (!ended) {
                 if (!paused) {
                     int number = sent;
-                    producer.send(record(number));
+                    producer.send(record(number, sometimesLong(number)), this::noteFailure);
                     sent = number + 1;
                 }
                 Thread.sleep(1000 / PER_SECOND);
@@ -104,25 +137,37 @@ final class Traffic implements AutoCloseable {
         }
     }
 
-    private ProducerRecord<byte[], byte[]> record(int number) {
+    private void noteFailure(RecordMetadata metadata, Exception e) {
+        if (e != null) {
+            failure = e;
+        }
+    }
+
+    private ProducerRecord<byte[], byte[]> record(int number, ObjectNode request) {
         String key = "key-" + number % KEYS;
         ProducerRecord<byte[], byte[]> record =
-                new ProducerRecord<>(PROMPTS, utf8(key), utf8(value(number)));
+                new ProducerRecord<>(
+                        PROMPTS,
+                        utf8(key),
+                        utf8(number % 10 == 5 ? "no JSON" : request.toString()));
         record.headers().add(NUMBER, utf8(Integer.toString(number)));
         return record;
     }
 
-    private String value(int number) {
-        if (number % 10 == 5) {
-            return "no JSON";
-        }
+    private ObjectNode request(int number) {
         ObjectNode request = JSON.createObjectNode();
         request.put("id", Integer.toString(number));
         request.put("prompt", prompts.get(number % prompts.size()));
-        if (number % 40 == 0) {
-            request.put("max_tokens", 400).put("ignore_eos", true).put("num_assistant_tokens", 0);
-        }
-        return request.toString();
+        return request;
+    }
+
+    private ObjectNode sometimesLong(int number) {
+        ObjectNode request = request(number);
+        return number % 40 == 0
+                ? request.put("max_tokens", 400)
+                        .put("ignore_eos", true)
+                        .put("num_assistant_tokens", 0)
+                : request;
     }
 
     void pause() {
@@ -145,8 +190,12 @@ final class Traffic implements AutoCloseable {
 
     /** Reads what is committed until nothing that was sent is missing, or until the deadline. */
     boolean awaitAll(Duration within) {
-        int all = sent;
-        return await(() -> read.size() >= all, within);
+        return awaitAnswered(sent, within);
+    }
+
+    /** Reads what is committed until so many were read, or until the deadline. */
+    boolean awaitAnswered(int count, Duration within) {
+        return await(() -> read.size() >= count, within);
     }
 
     private boolean await(BooleanSupplier condition, Duration within) {
@@ -158,13 +207,35 @@ final class Traffic implements AutoCloseable {
     }
 
     private void poll() {
+        if (failure != null) {
+            throw new IllegalStateException("a prompt could not be sent", failure);
+        }
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
             int number = Integer.parseInt(text(record.headers().lastHeader(NUMBER).value()));
             read.merge(number, 1, Integer::sum);
             if (record.topic().equals(COMPLETIONS)) {
                 order.computeIfAbsent(text(record.key()), key -> new ArrayList<>()).add(number);
+                completionTokens += tokens(record.value());
             }
         }
+    }
+
+    private static int tokens(byte[] completion) {
+        try {
+            return JSON.readTree(completion).path("usage").path("completion_tokens").asInt();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** How many tokens the completions have that were read. */
+    long completionTokens() {
+        return completionTokens;
+    }
+
+    /** How many were read. */
+    int answered() {
+        return read.size();
     }
 
     /** The numbers that were sent and not read. */
