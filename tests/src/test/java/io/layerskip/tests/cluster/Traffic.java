@@ -163,7 +163,7 @@ final class Traffic implements AutoCloseable {
 
     private ObjectNode sometimesLong(int number) {
         ObjectNode request = request(number);
-        return number % 8 == 0
+        return number % 20 == 0
                 ? request.put("max_tokens", 400)
                         .put("ignore_eos", true)
                         .put("num_assistant_tokens", 0)
