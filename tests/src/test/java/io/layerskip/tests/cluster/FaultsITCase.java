@@ -2,14 +2,12 @@ package io.layerskip.tests.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
-import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -31,35 +29,26 @@ class FaultsITCase {
                     Fault.BROKER_KILLED,
                     Fault.RESCALED);
 
-    private static final Path FOLDER = Path.of("target", "faults").toAbsolutePath();
     private static final int PARTITIONS = 3;
     private static final int PARALLELISM = 2;
     private static final int REQUESTS_BEFORE = 20;
     private static final Duration RECOVERY = Duration.ofMinutes(3);
 
-    private KafkaBroker broker;
+    private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
 
     @BeforeEach
     void start() throws Exception {
-        Utils.delete(FOLDER.toFile());
-        broker = KafkaBroker.start(FOLDER.resolve("broker"));
-        cluster = FlinkCluster.start(FOLDER);
-        broker.createTopics(PARTITIONS, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
-        traffic = new Traffic(broker.bootstrapServers(), Traffic.goldenPrompts());
+        bed = TestBed.start(TestBed.folder("faults"), PARTITIONS, Traffic.goldenPrompts());
+        cluster = bed.cluster();
+        traffic = bed.traffic();
     }
 
     @AfterEach
     void stop() {
-        if (traffic != null) {
-            traffic.close();
-        }
-        if (cluster != null) {
-            cluster.close();
-        }
-        if (broker != null) {
-            broker.close();
+        if (bed != null) {
+            bed.close();
         }
     }
 
@@ -73,7 +62,7 @@ class FaultsITCase {
                 "fault, recovered after s, requests, lost, duplicated, out of order,"
                         + " tokens resumed, tokens recomputed");
 
-        RunningJob job = RunningJob.submit(cluster, broker, PARALLELISM);
+        RunningJob job = RunningJob.submit(bed, PARALLELISM);
         cluster.awaitRunning(job.id());
         traffic.start();
         long resumed = 0;
@@ -115,7 +104,7 @@ class FaultsITCase {
         cluster.stop(job.id());
 
         assertThat(cluster.state(job.id())).isEqualTo("FINISHED");
-        assertThat(broker.openTransactions()).isEmpty();
+        assertThat(bed.broker().openTransactions()).isEmpty();
     }
 
     private static List<Fault> faults(RandomGenerator random) {

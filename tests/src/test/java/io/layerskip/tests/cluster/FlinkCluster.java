@@ -150,7 +150,7 @@ final class FlinkCluster implements AutoCloseable {
                                 ports.get(2)));
         return start(
                 "zookeeper",
-                List.of("-Xmx128m"),
+                List.of("-Xmx128m", JvmProcess.QUICK),
                 "org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer",
                 List.of("--zkConfigFile", config.toString(), "--peerId", "1"));
     }
@@ -165,7 +165,7 @@ final class FlinkCluster implements AutoCloseable {
                                 "rest.bind-port", Integer.toString(port)));
         return start(
                 "jobmanager-" + index,
-                List.of("-Xmx512m"),
+                List.of("-Xmx512m", JvmProcess.QUICK),
                 "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
                 List.of("--configDir", config.toString(), "--host", "127.0.0.1"));
     }
@@ -297,11 +297,13 @@ final class FlinkCluster implements AutoCloseable {
     /** Runs Flink's command line client; returns what it wrote. */
     private String client(List<String> arguments) throws Exception {
         Path config = configure("client", Map.of());
+        List<String> options = new ArrayList<>(Jvm.flinkOptions());
+        options.add(JvmProcess.QUICK);
         try (JvmProcess process =
                 JvmProcess.start(
                         new JvmProcess.Program(
                                 Jvm.flinkClassPath(),
-                                Jvm.flinkOptions(),
+                                options,
                                 "org.apache.flink.client.cli.CliFrontend",
                                 arguments),
                         Map.of("FLINK_CONF_DIR", config.toString()),

@@ -12,6 +12,9 @@ import java.util.concurrent.TimeUnit;
 /** A JVM of its own, whose output goes to a file, and which is stopped by its own handle. */
 final class JvmProcess implements AutoCloseable {
 
+    /** For programs that do little: compiling their code well would take longer than it saves. */
+    static final String QUICK = "-XX:TieredStopAtLevel=1";
+
     private static final long EXIT_SECONDS = 60;
 
     private final Process process;

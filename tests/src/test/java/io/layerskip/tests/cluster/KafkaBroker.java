@@ -95,7 +95,7 @@ final class KafkaBroker implements AutoCloseable {
                 JvmProcess.start(
                         new JvmProcess.Program(
                                 Jvm.testClassPath(),
-                                List.of("-Xmx512m"),
+                                List.of("-Xmx512m", JvmProcess.QUICK),
                                 "kafka.Kafka",
                                 List.of(settings().toString())),
                         Map.of(),

@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
 import org.apache.kafka.common.security.scram.ScramLoginModule;
-import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,7 +22,6 @@ import org.junit.jupiter.api.Test;
  */
 class KafkaSecurityITCase {
 
-    private static final Path FOLDER = Path.of("target", "security").toAbsolutePath();
     private static final String SAN = "SAN=IP:127.0.0.1";
     private static final String USER = "job";
     private static final String PASSWORD = "Secret-of-the-user-7";
@@ -32,29 +30,30 @@ class KafkaSecurityITCase {
     private static final String ALL_SECRETS = "Secret-of";
     private static final int REQUESTS = 20;
 
+    private Path folder;
     private int port;
     private Path trustStore;
-    private KafkaBroker broker;
+    private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
 
     @BeforeEach
     void start() throws Exception {
-        Utils.delete(FOLDER.toFile());
-        Files.createDirectories(FOLDER);
-        Path keyStore = FOLDER.resolve("broker.p12");
-        Path certificate = FOLDER.resolve("broker.pem");
-        trustStore = FOLDER.resolve("clients.p12");
+        folder = TestBed.folder("security");
+        Path keyStore = folder.resolve("broker.p12");
+        Path certificate = folder.resolve("broker.pem");
+        trustStore = folder.resolve("clients.p12");
         keytool(keyStore, "-genkeypair", "-keyalg", "EC", "-dname", "CN=broker", "-ext", SAN);
         keytool(keyStore, "-exportcert", "-rfc", "-file", certificate.toString());
         keytool(trustStore, "-importcert", "-noprompt", "-file", certificate.toString());
 
         port = EmbeddedBroker.freePorts(1).get(0);
-        broker = KafkaBroker.startSecured(FOLDER.resolve("broker"), port, keyStore, STORE_PASSWORD);
-        cluster = FlinkCluster.start(FOLDER);
-        broker.createTopics(1, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
+        KafkaBroker broker =
+                KafkaBroker.startSecured(folder.resolve("broker"), port, keyStore, STORE_PASSWORD);
+        bed = TestBed.start(folder, broker, 1, Traffic.goldenPrompts());
+        cluster = bed.cluster();
+        traffic = bed.traffic();
         broker.addUser(USER, PASSWORD);
-        traffic = new Traffic(broker.bootstrapServers(), Traffic.goldenPrompts());
     }
 
     private static void keytool(Path store, String... arguments) throws Exception {
@@ -68,21 +67,16 @@ class KafkaSecurityITCase {
 
     @AfterEach
     void stop() {
-        if (traffic != null) {
-            traffic.close();
-        }
-        if (cluster != null) {
-            cluster.close();
-        }
-        if (broker != null) {
-            broker.close();
+        if (bed != null) {
+            bed.close();
         }
     }
 
     @Test
     void secretsPassThroughAndAreNeverShown() throws Exception {
         RunningJob job =
-                RunningJob.submit(cluster, broker, 1, "--config=" + settings("right", PASSWORD));
+                RunningJob.submit(
+                        bed, 1, "--config=" + settings("right", PASSWORD));
         cluster.awaitRunning(job.id());
         traffic.send(REQUESTS);
 
@@ -90,7 +84,7 @@ class KafkaSecurityITCase {
         assertThat(cluster.shown(job.id())).contains("layerskip").doesNotContain(ALL_SECRETS);
 
         String wrong = settings("wrong", WRONG_PASSWORD);
-        assertThatThrownBy(() -> RunningJob.submit(cluster, broker, 1, "--config=" + wrong))
+        assertThatThrownBy(() -> RunningJob.submit(bed, 1, "--config=" + wrong))
                 .hasMessageContaining("option kafka.bootstrap.servers is ")
                 .hasMessageContaining("invalid credentials")
                 .message()
@@ -113,7 +107,7 @@ class KafkaSecurityITCase {
             settings.setProperty(client + "ssl.truststore.location", trustStore.toString());
             settings.setProperty(client + "ssl.truststore.password", STORE_PASSWORD);
         }
-        Path file = FOLDER.resolve(name + ".properties");
+        Path file = folder.resolve(name + ".properties");
         try (OutputStream out = Files.newOutputStream(file)) {
             settings.store(out, null);
         }

@@ -2,12 +2,10 @@ package io.layerskip.tests.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,37 +21,28 @@ class ResubmissionITCase {
     /** Every so many submissions, the job fails too and recovers on the same TaskManagers. */
     private static final int FAILURE_EVERY = 4;
 
-    private static final Path FOLDER = Path.of("target", "resubmission").toAbsolutePath();
     private static final int PARTITIONS = 2;
     private static final int PARALLELISM = 2;
     private static final int REQUESTS = 3;
     private static final Duration ANSWERED = Duration.ofMinutes(1);
 
-    private KafkaBroker broker;
+    private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
 
     @BeforeEach
     void start() throws Exception {
-        Utils.delete(FOLDER.toFile());
-        broker = KafkaBroker.start(FOLDER.resolve("broker"));
-        cluster = FlinkCluster.start(FOLDER);
-        broker.createTopics(PARTITIONS, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
-        traffic =
-                new Traffic(
-                        broker.bootstrapServers(), List.of("banking: My card did not arrive\n"));
+        bed =
+                TestBed.start(
+                        TestBed.folder("resubmission"),
+                        PARTITIONS,
+                        List.of("banking: My card did not arrive\n"));
     }
 
     @AfterEach
     void stop() {
-        if (traffic != null) {
-            traffic.close();
-        }
-        if (cluster != null) {
-            cluster.close();
-        }
-        if (broker != null) {
-            broker.close();
+        if (bed != null) {
+            bed.close();
         }
     }
 
@@ -63,7 +52,7 @@ class ResubmissionITCase {
         traffic.pause();
         traffic.start();
         for (int submission = 1; submission <= SUBMISSIONS; submission++) {
-            RunningJob job = RunningJob.submitInJobManager(cluster, broker, PARALLELISM);
+            RunningJob job = RunningJob.submitInJobManager(bed, PARALLELISM);
             cluster.awaitRunning(job.id());
             assertAnswers("submission " + submission);
             if (submission % FAILURE_EVERY == 0) {

@@ -16,26 +16,23 @@ final class RunningJob {
     private String id;
     private int parallelism;
 
-    private RunningJob(FlinkCluster cluster, KafkaBroker broker, List<String> more) {
-        this.cluster = cluster;
-        this.broker = broker;
+    private RunningJob(TestBed bed, List<String> more) {
+        this.cluster = bed.cluster();
+        this.broker = bed.broker();
         this.more = more;
     }
 
-    static RunningJob submit(
-            FlinkCluster cluster, KafkaBroker broker, int parallelism, String... more)
-            throws Exception {
-        RunningJob job = new RunningJob(cluster, broker, List.of(more));
+    static RunningJob submit(TestBed bed, int parallelism, String... more) throws Exception {
+        RunningJob job = new RunningJob(bed, List.of(more));
         job.submit(parallelism, List.of());
         return job;
     }
 
     /** A job whose main method a JobManager runs, which takes less time than a client. */
-    static RunningJob submitInJobManager(FlinkCluster cluster, KafkaBroker broker, int parallelism)
-            throws Exception {
-        RunningJob job = new RunningJob(cluster, broker, List.of());
+    static RunningJob submitInJobManager(TestBed bed, int parallelism) throws Exception {
+        RunningJob job = new RunningJob(bed, List.of());
         job.parallelism = parallelism;
-        job.id = cluster.runInJobManager(JAR, parallelism, job.arguments());
+        job.id = bed.cluster().runInJobManager(JAR, parallelism, job.arguments());
         return job;
     }
 

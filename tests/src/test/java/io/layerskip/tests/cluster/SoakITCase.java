@@ -2,12 +2,10 @@ package io.layerskip.tests.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToLongFunction;
-import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,7 +23,6 @@ class SoakITCase {
     private static final int BACKLOG = Integer.getInteger("soak.backlog");
     private static final int MINUTES = Integer.getInteger("soak.minutes");
 
-    private static final Path FOLDER = Path.of("target", "soak").toAbsolutePath();
     private static final int PARTITIONS = 2;
     private static final int PARALLELISM = 2;
 
@@ -35,7 +32,7 @@ class SoakITCase {
     private static final Duration TENTH = Duration.ofMinutes(10);
     private static final Duration MINUTE = Duration.ofMinutes(1);
 
-    private KafkaBroker broker;
+    private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
     private RunningJob job;
@@ -45,23 +42,15 @@ class SoakITCase {
 
     @BeforeEach
     void start() throws Exception {
-        Utils.delete(FOLDER.toFile());
-        broker = KafkaBroker.start(FOLDER.resolve("broker"));
-        cluster = FlinkCluster.start(FOLDER);
-        broker.createTopics(PARTITIONS, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
-        traffic = new Traffic(broker.bootstrapServers(), Traffic.goldenPrompts());
+        bed = TestBed.start(TestBed.folder("soak"), PARTITIONS, Traffic.goldenPrompts());
+        cluster = bed.cluster();
+        traffic = bed.traffic();
     }
 
     @AfterEach
     void stop() {
-        if (traffic != null) {
-            traffic.close();
-        }
-        if (cluster != null) {
-            cluster.close();
-        }
-        if (broker != null) {
-            broker.close();
+        if (bed != null) {
+            bed.close();
         }
     }
 
@@ -71,7 +60,7 @@ class SoakITCase {
                 "answered, prompts/s, checkpoints, longest ms, for each TaskManager: "
                         + Footprint.COLUMNS);
         traffic.send(BACKLOG);
-        job = RunningJob.submit(cluster, broker, PARALLELISM);
+        job = RunningJob.submit(bed, PARALLELISM);
         cluster.awaitRunning(job.id());
         // Those that were due before all tasks ran.
         int failed = cluster.checkpointsOf(job.id()).failed();
