@@ -74,9 +74,7 @@ class KafkaSecurityITCase {
 
     @Test
     void secretsPassThroughAndAreNeverShown() throws Exception {
-        RunningJob job =
-                RunningJob.submit(
-                        bed, 1, "--config=" + settings("right", PASSWORD));
+        RunningJob job = RunningJob.submit(bed, 1, "--config=" + settings("right", PASSWORD));
         cluster.awaitRunning(job.id());
         traffic.send(REQUESTS);
 
