@@ -6,10 +6,12 @@ import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.ModelSessions;
 import io.layerskip.model.OnnxGraphs;
+import io.layerskip.model.Precision;
 import io.layerskip.model.WeightRows;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -41,6 +43,7 @@ final class LayerSkipModel implements AutoCloseable {
     private final SessionRun head;
     private final TokenRows headInput;
     private final TokenRows logits;
+    private final Optional<CloseCalls> closeCalls;
 
     /**
      * @throws IllegalArgumentException if an exit layer is not in 1..L-1
@@ -80,6 +83,10 @@ final class LayerSkipModel implements AutoCloseable {
                 states.add(opened(new TokenRows(environment, MAX_ROWS, config.hiddenSize())));
                 from = to;
             }
+            closeCalls =
+                    settings.precision() == Precision.FP32
+                            ? Optional.empty()
+                            : Optional.of(new CloseCalls(checkpoint));
             head = opened(new SessionRun(sessions.head()));
             headInput = opened(new TokenRows(environment, MAX_LOGIT_ROWS, config.hiddenSize()));
             logits = opened(new TokenRows(environment, MAX_LOGIT_ROWS, config.vocabSize()));
@@ -137,6 +144,17 @@ final class LayerSkipModel implements AutoCloseable {
         head.input(OnnxGraphs.HIDDEN, headInput.view(count));
         head.output(OnnxGraphs.LOGITS, logits.view(count)).run();
         return logits;
+    }
+
+    /**
+     * The token with the greatest of the logits that were asked for last.
+     *
+     * @throws ArithmeticException if that is no finite number
+     */
+    int argmax(int row) {
+        return closeCalls.isPresent()
+                ? closeCalls.get().argmax(logits, row, headInput)
+                : TokenDistribution.argmax(logits, row);
     }
 
     /** Index of the segment that starts at an exit. */

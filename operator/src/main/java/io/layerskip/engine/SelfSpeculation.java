@@ -136,11 +136,13 @@ final class SelfSpeculation {
 
     private void propose(
             Sequence sequence, TokenRows logits, int row, int exit, int batchSize, int planned) {
-        int token = choose(sequence, logits, row, sequence.length() + sequence.draftCount());
+        boolean greedy = sequence.sampling().greedy();
+        int token =
+                greedy
+                        ? TokenDistribution.argmax(logits, row)
+                        : sample(sequence, logits, row, sequence.length() + sequence.draftCount());
         double confidence =
-                sequence.sampling().greedy()
-                        ? TokenDistribution.confidence(logits, row)
-                        : distribution.confidence();
+                greedy ? TokenDistribution.confidence(logits, row) : distribution.confidence();
         if (confidence < sequence.confidenceThreshold()) {
             return;
         }
@@ -258,7 +260,11 @@ final class SelfSpeculation {
                 Sequence sequence = askers[from + i];
                 int row = askedRows[from + i];
                 try {
-                    sequence.choose(row, choose(sequence, logits, i, sequence.length() + row));
+                    sequence.choose(
+                            row,
+                            sequence.sampling().greedy()
+                                    ? model.argmax(i)
+                                    : sample(sequence, logits, i, sequence.length() + row));
                 } catch (ArithmeticException e) {
                     sequence.fail(e);
                 }
@@ -267,11 +273,8 @@ final class SelfSpeculation {
         Arrays.fill(askers, 0, asked, null);
     }
 
-    /** What follows, by the logits of a row: the same rule for draft and model. */
-    private int choose(Sequence sequence, TokenRows logits, int row, int position) {
-        if (sequence.sampling().greedy()) {
-            return TokenDistribution.argmax(logits, row);
-        }
+    /** Draws by the logits of a row: the same random numbers for draft and model. */
+    private int sample(Sequence sequence, TokenRows logits, int row, int position) {
         distribution.set(logits, row, sequence.sampling());
         return distribution.sample(sequence.seed(), position);
     }

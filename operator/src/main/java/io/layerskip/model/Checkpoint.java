@@ -109,6 +109,27 @@ public final class Checkpoint implements AutoCloseable {
         return embedding;
     }
 
+    /**
+     * The language model head [vocab, hidden], mapped; the embedding where the two are tied.
+     *
+     * @throws CheckpointException if it cannot be mapped
+     */
+    public WeightRows head() throws CheckpointException {
+        String name = LlamaTensors.head(config);
+        return name.equals(LlamaTensors.EMBEDDING) ? embedding : WeightRows.map(weight(name));
+    }
+
+    /**
+     * The weights of the norm before the head, [hidden].
+     *
+     * @throws CheckpointException if they cannot be read
+     */
+    public float[] finalNorm() throws CheckpointException {
+        float[] weights = new float[config.hiddenSize()];
+        WeightRows.map(weight(LlamaTensors.FINAL_NORM)).read(0, weights);
+        return weights;
+    }
+
     /** The tokenizer; usable until {@link #close()}. */
     public Tokenizer tokenizer() {
         return tokenizer;

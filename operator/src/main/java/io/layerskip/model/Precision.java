@@ -10,7 +10,8 @@ public enum Precision {
 
     /**
      * int8 with a scale for each output; activations are rounded to int8 too, with a scale for each
-     * row, and products are summed exactly. A quarter of float32's memory.
+     * row, and products are summed exactly. Where that leaves the greatest logits close to each
+     * other, greedy decoding has the head in the checkpoint decide. A quarter of float32's memory.
      */
     INT8,
 

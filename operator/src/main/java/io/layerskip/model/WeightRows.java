@@ -8,7 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** A matrix of a checkpoint, read row by row from the mapped file. */
+/** A matrix of a checkpoint, read row by row from the mapped file; a vector is a single row. */
 public final class WeightRows {
 
     private final ByteBuffer rows;
@@ -22,7 +22,7 @@ public final class WeightRows {
     }
 
     /**
-     * Maps a matrix.
+     * Maps a matrix, or a vector.
      *
      * @throws CheckpointException if it cannot be mapped; 2 GiB are the most that can
      */
@@ -43,7 +43,7 @@ public final class WeightRows {
             return new WeightRows(
                     rows.order(ByteOrder.LITTLE_ENDIAN),
                     weight.type(),
-                    Math.toIntExact(weight.shape().get(1)));
+                    Math.toIntExact(weight.shape().get(weight.shape().size() - 1)));
         } catch (IOException e) {
             throw new CheckpointException(
                     "%s: tensor %s cannot be mapped: %s".formatted(file, weight.name(), e), e);
@@ -65,11 +65,21 @@ public final class WeightRows {
     }
 
     /** Reads a row [width] as float32. */
-    void read(int row, float[] target) {
+    public void read(int row, float[] target) {
         int start = row * width * type.bytes();
         for (int i = 0; i < width; i++) {
             target[i] = element(start, i);
         }
+    }
+
+    /** The product of a row and a vector [width], in float32. */
+    public float dot(int row, float[] vector) {
+        int start = row * width * type.bytes();
+        float sum = 0;
+        for (int i = 0; i < width; i++) {
+            sum += element(start, i) * vector[i];
+        }
+        return sum;
     }
 
     private float element(int start, int i) {
