@@ -51,7 +51,7 @@ final class CloseCalls {
             if (values.get(start + token) < close || token == rounded) {
                 continue;
             }
-            if (best == rounded && Float.isNaN(bestLogit)) {
+            if (Float.isNaN(bestLogit)) {
                 normalise(hidden, row);
                 bestLogit = head.dot(rounded, normed);
             }
