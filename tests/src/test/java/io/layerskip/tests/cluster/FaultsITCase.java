@@ -103,7 +103,7 @@ class FaultsITCase {
         traffic.pause();
         cluster.stop(job.id());
 
-        assertThat(cluster.state(job.id())).isEqualTo("FINISHED");
+        cluster.awaitState(job.id(), "FINISHED");
         assertThat(bed.broker().openTransactions()).isEmpty();
     }
 

@@ -246,7 +246,7 @@ final class FlinkCluster implements AutoCloseable {
     String cancelWithSavepoint(String job) throws Exception {
         String savepoint =
                 found(SAVEPOINT_OF_CANCELED, client(List.of("cancel", "--withSavepoint", job)));
-        awaitCanceled(job);
+        awaitState(job, "CANCELED");
         return savepoint;
     }
 
@@ -279,11 +279,12 @@ final class FlinkCluster implements AutoCloseable {
         send(
                 request("/jobs/" + job, restPorts.get(0))
                         .method("PATCH", HttpRequest.BodyPublishers.noBody()));
-        awaitCanceled(job);
+        awaitState(job, "CANCELED");
     }
 
-    private void awaitCanceled(String job) throws Exception {
-        await("job " + job + " to be canceled", () -> "CANCELED".equals(state(job)));
+    /** Waits until a job is in a state; the REST API may tell of it some seconds late. */
+    void awaitState(String job, String state) throws Exception {
+        await("job " + job + " to be " + state, () -> state.equals(state(job)));
     }
 
     private static String found(Pattern pattern, String output) throws IOException {
