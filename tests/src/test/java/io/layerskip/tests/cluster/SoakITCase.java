@@ -9,6 +9,7 @@ import java.util.function.ToLongFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * A job that has more to do than it can: first a backlog, then one prompt after another for a
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
  * -Dsoak.minutes=30} is how long it goes on afterwards. Samples are printed, once a tenth of the
  * backlog and once a minute.
  */
+@EnabledIfSystemProperty(named = "soak.minutes", matches = "[1-9].*")
 class SoakITCase {
 
     private static final int BACKLOG = Integer.getInteger("soak.backlog");
