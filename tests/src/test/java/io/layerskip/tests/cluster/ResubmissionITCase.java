@@ -37,6 +37,8 @@ class ResubmissionITCase {
                         TestBed.folder("resubmission"),
                         PARTITIONS,
                         List.of("banking: My card did not arrive\n"));
+        cluster = bed.cluster();
+        traffic = bed.traffic();
     }
 
     @AfterEach
