@@ -6,10 +6,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToLongFunction;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * A job that has more to do than it can: first a backlog, then one prompt after another for a
@@ -19,7 +18,6 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
  * -Dsoak.minutes=30} is how long it goes on afterwards. Samples are printed, once a tenth of the
  * backlog and once a minute.
  */
-@EnabledIfSystemProperty(named = "soak.minutes", matches = "[1-9].*")
 class SoakITCase {
 
     private static final int BACKLOG = Integer.getInteger("soak.backlog");
@@ -34,7 +32,7 @@ class SoakITCase {
     private static final Duration TENTH = Duration.ofMinutes(10);
     private static final Duration MINUTE = Duration.ofMinutes(1);
 
-    private TestBed bed;
+    @AutoClose private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
     private RunningJob job;
@@ -47,13 +45,6 @@ class SoakITCase {
         bed = TestBed.start(TestBed.folder("soak"), PARTITIONS, Traffic.goldenPrompts());
         cluster = bed.cluster();
         traffic = bed.traffic();
-    }
-
-    @AfterEach
-    void stop() {
-        if (bed != null) {
-            bed.close();
-        }
     }
 
     @Test

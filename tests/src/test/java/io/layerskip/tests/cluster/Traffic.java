@@ -72,6 +72,10 @@ final class Traffic implements AutoCloseable {
                                 bootstrapServers,
                                 "enable.idempotence",
                                 "true",
+                                // A new partition may refuse the first batch and take the second,
+                                // behind which the first is out of sequence for good.
+                                "max.in.flight.requests.per.connection",
+                                "1",
                                 "delivery.timeout.ms",
                                 "300000"),
                         new ByteArraySerializer(),
