@@ -19,16 +19,8 @@ final class CloseCalls {
     private final float[] normed;
 
     CloseCalls(Checkpoint checkpoint) throws CheckpointException {
-        this(checkpoint.head(), checkpoint.finalNorm());
-    }
-
-    /**
-     * @param head [vocab, hidden]
-     * @param finalNorm [hidden]
-     */
-    CloseCalls(WeightRows head, float[] finalNorm) {
-        this.head = head;
-        this.finalNorm = finalNorm;
+        this.head = checkpoint.head();
+        this.finalNorm = checkpoint.finalNorm();
         this.normed = new float[finalNorm.length];
     }
 

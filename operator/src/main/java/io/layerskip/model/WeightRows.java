@@ -65,7 +65,7 @@ public final class WeightRows {
     }
 
     /** Reads a row [width] as float32. */
-    public void read(int row, float[] target) {
+    void read(int row, float[] target) {
         int start = row * width * type.bytes();
         for (int i = 0; i < width; i++) {
             target[i] = element(start, i);

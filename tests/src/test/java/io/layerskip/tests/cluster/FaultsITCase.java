@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -34,7 +34,7 @@ class FaultsITCase {
     private static final int REQUESTS_BEFORE = 20;
     private static final Duration RECOVERY = Duration.ofMinutes(3);
 
-    private TestBed bed;
+    @AutoClose private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
 
@@ -43,13 +43,6 @@ class FaultsITCase {
         bed = TestBed.start(TestBed.folder("faults"), PARTITIONS, Traffic.goldenPrompts());
         cluster = bed.cluster();
         traffic = bed.traffic();
-    }
-
-    @AfterEach
-    void stop() {
-        if (bed != null) {
-            bed.close();
-        }
     }
 
     @Test

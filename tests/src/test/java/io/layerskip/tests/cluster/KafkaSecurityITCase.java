@@ -12,7 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
 import org.apache.kafka.common.security.scram.ScramLoginModule;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -33,7 +33,7 @@ class KafkaSecurityITCase {
     private Path folder;
     private int port;
     private Path trustStore;
-    private TestBed bed;
+    @AutoClose private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
 
@@ -63,13 +63,6 @@ class KafkaSecurityITCase {
         command.addAll(List.of("-alias", "broker", "-storetype", "PKCS12"));
         command.addAll(List.of("-keystore", store.toString(), "-storepass", STORE_PASSWORD));
         JvmProcess.run(command.toArray(String[]::new));
-    }
-
-    @AfterEach
-    void stop() {
-        if (bed != null) {
-            bed.close();
-        }
     }
 
     @Test

@@ -6,7 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -26,7 +26,7 @@ class ResubmissionITCase {
     private static final int REQUESTS = 3;
     private static final Duration ANSWERED = Duration.ofMinutes(1);
 
-    private TestBed bed;
+    @AutoClose private TestBed bed;
     private FlinkCluster cluster;
     private Traffic traffic;
 
@@ -39,13 +39,6 @@ class ResubmissionITCase {
                         List.of("banking: My card did not arrive\n"));
         cluster = bed.cluster();
         traffic = bed.traffic();
-    }
-
-    @AfterEach
-    void stop() {
-        if (bed != null) {
-            bed.close();
-        }
     }
 
     @Test
