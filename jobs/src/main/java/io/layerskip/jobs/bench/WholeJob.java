@@ -81,12 +81,12 @@ final class WholeJob implements Experiment {
                 // Rounds to warm up; they are a tenth as long.
                 List<String> few = prompts.subList(0, REQUESTS / 10);
                 Comparison.complete(alone, few, inFlight, new Measurement.Round());
-                seconds(few, producer, consumer);
+                seconds(few, slots, producer, consumer);
                 for (int i = 0; i < ROUNDS; i++) {
                     Measurement.Round round = new Measurement.Round();
                     Comparison.complete(alone, prompts, inFlight, round);
                     bare.add(round, round);
-                    double rate = REQUESTS / seconds(prompts, producer, consumer);
+                    double rate = REQUESTS / seconds(prompts, slots, producer, consumer);
                     job.addValue(rate);
                     share.addValue(rate / bare.promptsPerSecond().getElement(i));
                 }
@@ -134,16 +134,27 @@ final class WholeJob implements Experiment {
         return environment.executeAsync();
     }
 
-    /** Sends prompts and waits for what comes of all; the time until the last was written. */
+    /**
+     * Sends prompts, to each partition as many, and waits for what comes of all; the time until the
+     * last was written.
+     */
     private static double seconds(
             List<String> prompts,
+            int partitions,
             KafkaProducer<byte[], byte[]> producer,
             KafkaConsumer<byte[], byte[]> consumer)
             throws Exception {
         long start = System.currentTimeMillis();
-        for (String prompt : prompts) {
-            String request = JSON.createObjectNode().put("prompt", prompt).toString();
-            producer.send(new ProducerRecord<>(PROMPTS, request.getBytes(StandardCharsets.UTF_8)));
+        for (int i = 0; i < prompts.size(); i++) {
+            String request = JSON.createObjectNode().put("prompt", prompts.get(i)).toString();
+            // The producer's own choice would be uneven over so few batches, and then one slot
+            // would work the rest off alone.
+            producer.send(
+                    new ProducerRecord<>(
+                            PROMPTS,
+                            i % partitions,
+                            null,
+                            request.getBytes(StandardCharsets.UTF_8)));
         }
         producer.flush();
         long last = start;
