@@ -326,6 +326,25 @@ class GenerationEngineTest {
     }
 
     @Test
+    void anAbortedRequestFreesItsMemory() throws Exception {
+        long context = CONTEXT / KeyValueBlock.TOKENS * KeyValueBlock.bytes(checkpoint.config());
+        EngineSettings scarce =
+                EngineSettings.builder(1).kvCacheBytes(context).prefixCaching(false).build();
+        GenerationRequest all = request(asked().ignoreEos(true).maxTokens(CONTEXT));
+        try (GenerationEngine small = GenerationEngine.open(checkpoint, scarce)) {
+            CountDownLatch started = new CountDownLatch(1);
+            Generation late = small.submit(all, chunk -> started.countDown());
+            assertThat(started.await(30, TimeUnit.SECONDS)).isTrue();
+
+            late.abort(new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too late"));
+            Generation next = small.submit(all);
+
+            assertThat(late.result().join().failure()).isPresent();
+            assertThat(next.result().get(30, TimeUnit.SECONDS).failure()).isEmpty();
+        }
+    }
+
+    @Test
     void anAbortedRequestThatStillWaitsEndsBeforeThoseAheadOfIt() {
         List<Generation> ahead = new ArrayList<>();
         for (int i = 0; i < SETTINGS.maxBatchSize(); i++) {
