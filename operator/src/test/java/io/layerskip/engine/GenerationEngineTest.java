@@ -30,6 +30,8 @@ class GenerationEngineTest {
     private static final EngineSettings SETTINGS =
             EngineSettings.builder(2, 3).numAssistantTokens(5).maxBatchSize(4).build();
     private static final GoldenCase GOLDEN = BundledModel.goldenCases().get(0);
+    private static final GenerationFailure LATE =
+            new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too late");
 
     private static Checkpoint checkpoint;
     private static GenerationEngine engine;
@@ -310,14 +312,9 @@ class GenerationEngineTest {
 
     @Test
     void anAbortedRequestCarriesTheFailureAndWhatWasWritten() throws Exception {
-        CountDownLatch started = new CountDownLatch(1);
-        Generation generation =
-                engine.submit(
-                        request(asked().ignoreEos(true).maxTokens(450)),
-                        chunk -> started.countDown());
-        assertThat(started.await(30, TimeUnit.SECONDS)).isTrue();
+        Generation generation = underWay(engine, request(asked().ignoreEos(true).maxTokens(450)));
 
-        generation.abort(new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too late"));
+        generation.abort(LATE);
         GenerationResult result = generation.result().join();
 
         assertThat(result.finishReason()).isEqualTo(FinishReason.ERROR);
@@ -332,11 +329,9 @@ class GenerationEngineTest {
                 EngineSettings.builder(1).kvCacheBytes(context).prefixCaching(false).build();
         GenerationRequest all = request(asked().ignoreEos(true).maxTokens(CONTEXT));
         try (GenerationEngine small = GenerationEngine.open(checkpoint, scarce)) {
-            CountDownLatch started = new CountDownLatch(1);
-            Generation late = small.submit(all, chunk -> started.countDown());
-            assertThat(started.await(30, TimeUnit.SECONDS)).isTrue();
+            Generation late = underWay(small, all);
 
-            late.abort(new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too late"));
+            late.abort(LATE);
             Generation next = small.submit(all);
 
             assertThat(late.result().join().failure()).isPresent();
@@ -351,13 +346,12 @@ class GenerationEngineTest {
             ahead.add(engine.submit(request(asked().ignoreEos(true).maxTokens(450))));
         }
         Generation waiting = engine.submit(request(asked()));
-        GenerationFailure late = new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too late");
 
-        waiting.abort(late);
+        waiting.abort(LATE);
 
-        assertThat(waiting.result().join().failure()).contains(late);
+        assertThat(waiting.result().join().failure()).contains(LATE);
         assertThat(ahead).noneMatch(generation -> generation.result().isDone());
-        ahead.forEach(generation -> generation.abort(late));
+        ahead.forEach(generation -> generation.abort(LATE));
     }
 
     @Test
@@ -461,6 +455,15 @@ class GenerationEngineTest {
         assertThatThrownBy(() -> GenerationEngine.open(checkpoint, settings))
                 .isInstanceOf(EngineFailedException.class)
                 .hasMessageContaining(file.toString());
+    }
+
+    /** A generation that has written some of its text. */
+    private static Generation underWay(GenerationEngine engine, GenerationRequest request)
+            throws InterruptedException {
+        CountDownLatch started = new CountDownLatch(1);
+        Generation generation = engine.submit(request, chunk -> started.countDown());
+        assertThat(started.await(30, TimeUnit.SECONDS)).isTrue();
+        return generation;
     }
 
     private static Builder asked() {
