@@ -1,10 +1,17 @@
 package io.layerskip.engine;
 
+import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueMemory;
+import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.RaggedBatch;
+import io.layerskip.forward.TokenRows;
+
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
-import io.layerskip.model.Precision;
+import io.layerskip.forward.Precision;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -47,15 +54,14 @@ public class EngineBenchmark {
     private DraftPolicy policy;
     private SelfSpeculation decoding;
     private TokenDistribution distribution;
-    private final Spans spans = new Spans();
+    private final RaggedBatch spans = new RaggedBatch();
     private final List<Sequence> batch = new ArrayList<>();
 
     @Setup
     public void open() throws Exception {
         checkpoint = Checkpoint.open(BundledModel.folder());
         model =
-                new LayerSkipModel(
-                        checkpoint, EngineSettings.builder(EXIT).precision(precision).build());
+                new LayerSkipModel(checkpoint, List.of(EXIT), precision, Optional.empty(), 1);
         memory = new KeyValueMemory(checkpoint.config(), 1L << 30);
         try (KeyValueCache cache = new KeyValueCache(memory)) {
             policy = new DraftPolicy(PassCosts.measure(model, cache), rows);

@@ -1,6 +1,7 @@
 package io.layerskip.engine;
 
-import io.layerskip.model.Precision;
+import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.Precision;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

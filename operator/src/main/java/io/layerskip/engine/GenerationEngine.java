@@ -1,6 +1,11 @@
 package io.layerskip.engine;
 
-import ai.onnxruntime.OrtException;
+import io.layerskip.forward.ForwardException;
+import io.layerskip.forward.KeyValueBlock;
+import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueMemory;
+import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.PrefixCache;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelConfig;
 import java.io.IOException;
@@ -67,8 +72,7 @@ public final class GenerationEngine implements AutoCloseable {
 
     private volatile Optional<EngineFailedException> ended = Optional.empty();
 
-    private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model)
-            throws OrtException {
+    private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model) {
         this.checkpoint = checkpoint;
         this.config = checkpoint.config();
         this.settings = settings;
@@ -83,7 +87,7 @@ public final class GenerationEngine implements AutoCloseable {
     }
 
     /** Measured only if there is something to decide: drafts of a fixed length are drafted. */
-    private PassCosts passCosts() throws OrtException {
+    private PassCosts passCosts() {
         if (settings.numAssistantTokens().isPresent()) {
             return PassCosts.unmeasured(model.segments());
         }
@@ -104,16 +108,22 @@ public final class GenerationEngine implements AutoCloseable {
      */
     public static GenerationEngine open(Checkpoint checkpoint, EngineSettings settings) {
         try {
-            LayerSkipModel model = new LayerSkipModel(checkpoint, settings);
+            LayerSkipModel model =
+                    new LayerSkipModel(
+                            checkpoint,
+                            settings.exitLayers(),
+                            settings.precision(),
+                            settings.cacheFolder(),
+                            settings.threads());
             try {
                 GenerationEngine engine = new GenerationEngine(checkpoint, settings, model);
                 engine.thread.start();
                 return engine;
-            } catch (OrtException | RuntimeException | Error e) {
+            } catch (RuntimeException | Error e) {
                 model.close();
                 throw e;
             }
-        } catch (OrtException | IOException e) {
+        } catch (ForwardException | IOException e) {
             throw new EngineFailedException(
                     "cannot build the model in " + checkpoint.folder() + ": " + e.getMessage(), e);
         }
@@ -209,7 +219,7 @@ public final class GenerationEngine implements AutoCloseable {
             }
         } catch (InterruptedException e) {
             // close() wakes the thread while it waits for requests.
-        } catch (OrtException | RuntimeException | Error e) {
+        } catch (RuntimeException | Error e) {
             end(new EngineFailedException("the model broke: " + e, e));
         } finally {
             abandonAll();
@@ -259,7 +269,7 @@ public final class GenerationEngine implements AutoCloseable {
         }
     }
 
-    private void round() throws OrtException {
+    private void round() {
         batch.clear();
         active.removeIf(this::failIfAborted);
         startRound();

@@ -1,6 +1,9 @@
 package io.layerskip.engine;
 
-import ai.onnxruntime.OrtException;
+import io.layerskip.forward.KeyValueBlock;
+import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.RaggedBatch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -43,7 +46,7 @@ final class PassCosts {
      *
      * @param cache empty; room for one block is needed
      */
-    static PassCosts measure(LayerSkipModel model, KeyValueCache cache) throws OrtException {
+    static PassCosts measure(LayerSkipModel model, KeyValueCache cache) {
         int blockRows = KeyValueBlock.TOKENS;
         if (!cache.reserve(blockRows)) {
             throw new IllegalStateException("no room for one block of keys and values");
@@ -56,7 +59,7 @@ final class PassCosts {
         List<Pass> passes = new ArrayList<>();
         for (int i = 0; i < model.segments(); i++) {
             int segment = i;
-            Spans spans = new Spans();
+            RaggedBatch spans = new RaggedBatch();
             passes.add(
                     rows -> {
                         spans.clear();
@@ -81,11 +84,11 @@ final class PassCosts {
 
     @FunctionalInterface
     private interface Pass {
-        void run(int rows) throws OrtException;
+        void run(int rows);
     }
 
     /** Sizes that there was no time for get what those before them suggest. */
-    private static CostCurve curve(int count, long deadline, Pass pass) throws OrtException {
+    private static CostCurve curve(int count, long deadline, Pass pass) {
         int[] sizes = Arrays.copyOf(SIZES, count);
         double[] micros = new double[count];
         int measured = 0;
@@ -99,7 +102,7 @@ final class PassCosts {
     }
 
     /** The least of some times, in µs: whatever else the machine does makes them longer. */
-    private static double time(Pass pass, int rows) throws OrtException {
+    private static double time(Pass pass, int rows) {
         double least = Double.POSITIVE_INFINITY;
         for (int i = 0; i < REPETITIONS; i++) {
             long start = System.nanoTime();

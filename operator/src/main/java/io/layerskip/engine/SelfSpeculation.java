@@ -1,9 +1,12 @@
 package io.layerskip.engine;
 
-import ai.onnxruntime.OrtException;
+import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.RaggedBatch;
+import io.layerskip.forward.TokenRows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * Self-speculative decoding of many sequences together: the first layers draft, the remaining ones
@@ -22,7 +25,7 @@ final class SelfSpeculation {
     private final LayerSkipModel model;
     private final DraftPolicy policy;
     private final TokenDistribution distribution;
-    private final Spans spans = new Spans();
+    private final RaggedBatch spans = new RaggedBatch();
     private final List<List<Sequence>> byExit = new ArrayList<>();
     private final List<Sequence> drafting = new ArrayList<>();
 
@@ -55,7 +58,7 @@ final class SelfSpeculation {
      * @param batch rows of all of them, drafts included, are at most {@link
      *     LayerSkipModel#MAX_ROWS}
      */
-    void round(List<Sequence> batch) throws OrtException {
+    void round(List<Sequence> batch) {
         byExit.forEach(List::clear);
         for (Sequence sequence : batch) {
             byExit.get(model.segmentAfter(sequence.exitLayer())).add(sequence);
@@ -80,8 +83,7 @@ final class SelfSpeculation {
      * @param rows that the remainder would take without drafts
      * @return rows that it has to take
      */
-    private int draft(List<Sequence> sequences, int exit, int batchSize, int rows)
-            throws OrtException {
+    private int draft(List<Sequence> sequences, int exit, int batchSize, int rows) {
         int planned = rows;
         spans.clear();
         drafting.clear();
@@ -114,7 +116,7 @@ final class SelfSpeculation {
     }
 
     /** Asks the head at the exit what follows the last row of each. */
-    private void propose(int exit, int batchSize, int planned) throws OrtException {
+    private void propose(int exit, int batchSize, int planned) {
         for (int from = 0; from < drafting.size(); from += LayerSkipModel.MAX_LOGIT_ROWS) {
             int count = Math.min(drafting.size() - from, LayerSkipModel.MAX_LOGIT_ROWS);
             for (int i = 0; i < count; i++) {
@@ -139,7 +141,7 @@ final class SelfSpeculation {
         boolean greedy = sequence.sampling().greedy();
         int token =
                 greedy
-                        ? TokenDistribution.argmax(logits, row)
+                        ? greatest(logits.argmax(row))
                         : sample(sequence, logits, row, sequence.length() + sequence.draftCount());
         double confidence =
                 greedy ? TokenDistribution.confidence(logits, row) : distribution.confidence();
@@ -155,7 +157,7 @@ final class SelfSpeculation {
     }
 
     /** Takes the tokens just drafted through the early layers. */
-    private void forwardDrafts(int exit) throws OrtException {
+    private void forwardDrafts(int exit) {
         if (drafting.isEmpty()) {
             return;
         }
@@ -170,28 +172,28 @@ final class SelfSpeculation {
         }
     }
 
-    private void forwardEarly(int exit) throws OrtException {
+    private void forwardEarly(int exit) {
         for (int segment = 0; segment < exit; segment++) {
             forward(segment);
         }
     }
 
     /** One segment over the spans, timed. */
-    private void forward(int segment) throws OrtException {
+    private void forward(int segment) {
         long start = System.nanoTime();
         model.forward(segment, spans);
         policy.spend(segment, spans.rows(), System.nanoTime() - start);
     }
 
     /** The last segment over the spans, timed; the rows that are asked about leave it. */
-    private void forwardLast() throws OrtException {
+    private void forwardLast() {
         long start = System.nanoTime();
         model.forwardLast(spans, asking, asked);
         policy.spend(model.segments() - 1, spans.rows(), System.nanoTime() - start);
     }
 
     /** The head over the first rows of its input, timed. */
-    private TokenRows logits(int count) throws OrtException {
+    private TokenRows logits(int count) {
         long start = System.nanoTime();
         TokenRows logits = model.logits(count);
         policy.spendHead(count, System.nanoTime() - start);
@@ -209,7 +211,7 @@ final class SelfSpeculation {
      * Takes all that the drafts left behind through the remaining layers, each sequence from its
      * own exit on, and chooses what the model writes behind every row.
      */
-    private void verify() throws OrtException {
+    private void verify() {
         spans.clear();
         for (int segment = 1; segment < model.segments(); segment++) {
             TokenRows states = model.states(segment);
@@ -248,7 +250,7 @@ final class SelfSpeculation {
     }
 
     /** Has the head say what the model writes behind the rows, and chooses. */
-    private void answer() throws OrtException {
+    private void answer() {
         TokenRows states = model.states(model.segments());
         for (int from = 0; from < asked; from += LayerSkipModel.MAX_LOGIT_ROWS) {
             int count = Math.min(asked - from, LayerSkipModel.MAX_LOGIT_ROWS);
@@ -263,7 +265,7 @@ final class SelfSpeculation {
                     sequence.choose(
                             row,
                             sequence.sampling().greedy()
-                                    ? model.argmax(i)
+                                    ? greatest(model.argmax(i))
                                     : sample(sequence, logits, i, sequence.length() + row));
                 } catch (ArithmeticException e) {
                     sequence.fail(e);
@@ -271,6 +273,10 @@ final class SelfSpeculation {
             }
         }
         Arrays.fill(askers, 0, asked, null);
+    }
+
+    private static int greatest(OptionalInt argmax) {
+        return argmax.orElseThrow(() -> new ArithmeticException("the greatest logit is no number"));
     }
 
     /** Draws by the logits of a row: the same random numbers for draft and model. */

@@ -1,5 +1,7 @@
 package io.layerskip.engine;
 
+import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.LayerSkipModel;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;

@@ -1,5 +1,6 @@
 package io.layerskip.engine;
 
+import io.layerskip.forward.TokenRows;
 import java.util.Arrays;
 import java.util.PriorityQueue;
 
@@ -18,26 +19,6 @@ final class TokenDistribution {
     TokenDistribution(int vocabSize) {
         this.probabilities = new float[vocabSize];
         this.candidates = new long[vocabSize];
-    }
-
-    /**
-     * The token with the greatest logit; the first of equals.
-     *
-     * @throws ArithmeticException if the greatest logit is no finite number
-     */
-    static int argmax(TokenRows logits, int row) {
-        var values = logits.values();
-        int start = row * logits.width();
-        int best = 0;
-        for (int token = 1; token < logits.width(); token++) {
-            if (values.get(start + token) > values.get(start + best)) {
-                best = token;
-            }
-        }
-        if (!Float.isFinite(values.get(start + best))) {
-            throw new ArithmeticException("the greatest logit is " + values.get(start + best));
-        }
-        return best;
     }
 
     /**
@@ -109,7 +90,7 @@ final class TokenDistribution {
     static double confidence(TokenRows logits, int row) {
         var values = logits.values();
         int start = row * logits.width();
-        float greatest = values.get(start + argmax(logits, row));
+        float greatest = values.get(start + logits.argmax(row).orElseThrow());
         double sum = 0;
         for (int token = 0; token < logits.width(); token++) {
             float below = values.get(start + token) - greatest;

@@ -8,7 +8,7 @@
  *                       SelfSpeculation: draft, verify     DraftPolicy: how far to draft
  *                          |                               Sequence: tokens, KeyValueCache
  *                          v                               PrefixCache: beginnings of prompts
- *                       LayerSkipModel: passes over rows of any sequences (Spans)
+ *                       LayerSkipModel: passes over rows of any sequences (RaggedBatch)
  *
  *  token -> embedding -> [0, E) ---> exit states ---> [E, L) ---> final states
  *             rows      segment(s)      rows         segment(s)       rows

@@ -6,6 +6,7 @@ import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
+import io.layerskip.forward.OnnxRuntimeCleanup;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
 import io.layerskip.model.Sha256;
@@ -155,7 +156,7 @@ public final class LayerSkipAsyncFunction
     public void open(OpenContext context) throws Exception {
         getRuntimeContext()
                 .registerUserCodeClassLoaderReleaseHookIfAbsent(
-                        OnnxRuntimeRemains.class.getName(), OnnxRuntimeRemains::release);
+                        OnnxRuntimeCleanup.class.getName(), OnnxRuntimeCleanup::release);
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
         folder = configuration.model().open(getRuntimeContext().getUserCodeClassLoader());
         checkpoint = Checkpoint.open(folder.path(), configuration.splitSpecialTokens());

@@ -1,7 +1,7 @@
 package io.layerskip.flink;
 
 import io.layerskip.engine.EngineSettings;
-import io.layerskip.model.Precision;
+import io.layerskip.forward.Precision;
 import java.time.Duration;
 import java.util.List;
 import org.apache.flink.annotation.PublicEvolving;

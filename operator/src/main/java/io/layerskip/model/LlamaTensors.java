@@ -5,16 +5,16 @@ import java.util.List;
 import java.util.Map;
 
 /** The tensors that a Llama's configuration implies, and their names. */
-final class LlamaTensors {
+public final class LlamaTensors {
 
-    static final String EMBEDDING = "model.embed_tokens.weight";
-    static final String FINAL_NORM = "model.norm.weight";
-    static final String HEAD = "lm_head.weight";
+    public static final String EMBEDDING = "model.embed_tokens.weight";
+    public static final String FINAL_NORM = "model.norm.weight";
+    public static final String HEAD = "lm_head.weight";
 
     private LlamaTensors() {}
 
     /** A layer's names; {@code layer} from 0. */
-    static Layer layer(int layer) {
+    public static Layer layer(int layer) {
         return new Layer("model.layers." + layer + ".");
     }
 
@@ -22,7 +22,7 @@ final class LlamaTensors {
      * The shape of each tensor by its name in the checkpoint; projections are [out, in]. With tied
      * embeddings there is no {@code lm_head.weight}, even where one stands in the file.
      */
-    static Map<String, List<Long>> shapes(ModelConfig config) {
+    public static Map<String, List<Long>> shapes(ModelConfig config) {
         long hidden = config.hiddenSize();
         long intermediate = config.intermediateSize();
         long vocabulary = config.vocabSize();
@@ -51,46 +51,46 @@ final class LlamaTensors {
     }
 
     /** The language model head's name: with tied embeddings, the embedding's. */
-    static String head(ModelConfig config) {
+    public static String head(ModelConfig config) {
         return config.tieWordEmbeddings() ? EMBEDDING : HEAD;
     }
 
     /** Names of one decoder layer's tensors. */
-    record Layer(String prefix) {
+    public record Layer(String prefix) {
 
-        String inputNorm() {
+        public String inputNorm() {
             return prefix + "input_layernorm.weight";
         }
 
-        String query() {
+        public String query() {
             return prefix + "self_attn.q_proj.weight";
         }
 
-        String key() {
+        public String key() {
             return prefix + "self_attn.k_proj.weight";
         }
 
-        String value() {
+        public String value() {
             return prefix + "self_attn.v_proj.weight";
         }
 
-        String attentionOutput() {
+        public String attentionOutput() {
             return prefix + "self_attn.o_proj.weight";
         }
 
-        String mlpNorm() {
+        public String mlpNorm() {
             return prefix + "post_attention_layernorm.weight";
         }
 
-        String gate() {
+        public String gate() {
             return prefix + "mlp.gate_proj.weight";
         }
 
-        String up() {
+        public String up() {
             return prefix + "mlp.up_proj.weight";
         }
 
-        String down() {
+        public String down() {
             return prefix + "mlp.down_proj.weight";
         }
     }

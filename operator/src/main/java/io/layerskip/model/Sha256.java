@@ -44,7 +44,7 @@ public final class Sha256 {
      * @param length in bytes
      * @throws IOException if the file cannot be read
      */
-    Sha256 update(Path file, long offset, long length) throws IOException {
+    public Sha256 update(Path file, long offset, long length) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(length, READ_BYTES));
             long end = Math.min(offset + length, channel.size());

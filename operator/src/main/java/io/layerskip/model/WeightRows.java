@@ -26,7 +26,7 @@ public final class WeightRows {
      *
      * @throws CheckpointException if it cannot be mapped; 2 GiB are the most that can
      */
-    static WeightRows map(Weight weight) throws CheckpointException {
+    public static WeightRows map(Weight weight) throws CheckpointException {
         Path file = weight.file();
         if (weight.length() > Integer.MAX_VALUE) {
             throw new CheckpointException(
@@ -65,7 +65,7 @@ public final class WeightRows {
     }
 
     /** Reads a row [width] as float32. */
-    void read(int row, float[] target) {
+    public void read(int row, float[] target) {
         int start = row * width * type.bytes();
         for (int i = 0; i < width; i++) {
             target[i] = element(start, i);

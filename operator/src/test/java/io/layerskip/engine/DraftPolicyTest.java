@@ -3,6 +3,9 @@ package io.layerskip.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueMemory;
+import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
 import java.util.ArrayList;

@@ -4,10 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.engine.GenerationParameters.Builder;
+import io.layerskip.forward.KeyValueBlock;
+import io.layerskip.forward.Precision;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.BundledModel.GoldenCase;
 import io.layerskip.model.Checkpoint;
-import io.layerskip.model.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -2,10 +2,10 @@ package io.layerskip.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.layerskip.forward.Precision;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.BundledModel.GoldenCase;
 import io.layerskip.model.Checkpoint;
-import io.layerskip.model.Precision;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;

@@ -2,6 +2,12 @@ package io.layerskip.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueMemory;
+import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.Precision;
+import io.layerskip.forward.PrefixCache;
+import io.layerskip.forward.RaggedBatch;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
 import java.io.IOException;
@@ -10,6 +16,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.DoubleStream;
@@ -51,7 +58,9 @@ class SelfSpeculationTest {
     @BeforeAll
     static void open() throws Exception {
         checkpoint = Checkpoint.open(BundledModel.folder());
-        model = new LayerSkipModel(checkpoint, EngineSettings.builder(EXIT, 2, 3, 6).build());
+        model =
+                new LayerSkipModel(
+                        checkpoint, List.of(EXIT, 2, 3, 6), Precision.FP32, Optional.empty(), 1);
         memory = new KeyValueMemory(checkpoint.config(), 1L << 28);
         try (KeyValueCache cache = new KeyValueCache(memory)) {
             policy = new DraftPolicy(PassCosts.measure(model, cache), BATCH);
@@ -215,7 +224,7 @@ class SelfSpeculationTest {
     private static double[] probabilities(int[] tokens, KeyValueCache cache, boolean draft)
             throws Exception {
         int count = tokens.length;
-        Spans spans = new Spans();
+        RaggedBatch spans = new RaggedBatch();
         for (int row = 0; row < count; row++) {
             model.embed(tokens[row], row);
         }
@@ -238,11 +247,13 @@ class SelfSpeculationTest {
     private static Map<List<Integer>, Long> drawNextTwo(int[] prompt, KeyValueCache cache)
             throws Exception {
         probabilities(prompt, cache, false);
+        PrefixCache prefixes = new PrefixCache(memory, 1);
+        prefixes.store(prompt, prompt.length, cache);
         Map<List<Integer>, Long> drawn = new HashMap<>();
         for (int from = 0; from < DRAWS; from += BATCH) {
             List<Sequence> batch = new ArrayList<>();
             for (int seed = from; seed < from + BATCH; seed++) {
-                batch.add(behind(prompt, cache, seed));
+                batch.add(after(prompt, prefixes, seed));
             }
             List<Sequence> going = new ArrayList<>(batch);
             while (!going.isEmpty()) {
@@ -261,7 +272,7 @@ class SelfSpeculationTest {
     }
 
     /** A sequence whose cache holds all but the last prompt token: all it writes is from rounds. */
-    private static Sequence behind(int[] prompt, KeyValueCache cache, int seed) {
+    private static Sequence after(int[] prompt, PrefixCache prefixes, int seed) {
         Sequence sequence =
                 new Sequence(
                         prompt,
@@ -272,8 +283,7 @@ class SelfSpeculationTest {
                         seed,
                         new KeyValueCache(memory));
         assertThat(sequence.cache().reserve(prompt.length + 5)).isTrue();
-        sequence.cache().block(0).copyFrom(cache.block(0));
-        sequence.foundInCache(prompt.length - 1);
+        sequence.foundInCache(prefixes.load(prompt, prompt.length - 1, sequence.cache()));
         return sequence;
     }
 

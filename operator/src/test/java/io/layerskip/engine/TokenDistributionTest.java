@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.onnxruntime.OrtEnvironment;
+import io.layerskip.forward.TokenRows;
 import org.apache.commons.math3.stat.inference.ChiSquareTest;
 import org.junit.jupiter.api.Test;
 
@@ -98,7 +98,7 @@ class TokenDistributionTest {
     void confidenceIsTheLikeliestTokensProbability() {
         assertThat(filled(new Sampling(1, 0, 1), logs(0.5, 0.3, 0.1, 0.06, 0.04)).confidence())
                 .isCloseTo(0.5, within(1e-6));
-        try (TokenRows rows = new TokenRows(OrtEnvironment.getEnvironment(), 2, VOCAB)) {
+        try (TokenRows rows = new TokenRows(2, VOCAB)) {
             rows.values().put(VOCAB, logs(0.06, 0.3, 0.1, 0.5, 0.04));
             assertThat(TokenDistribution.confidence(rows, 1)).isCloseTo(0.5, within(1e-6));
         }
@@ -123,7 +123,7 @@ class TokenDistributionTest {
     }
 
     private static TokenDistribution filled(Sampling sampling, float... logits) {
-        try (TokenRows rows = new TokenRows(OrtEnvironment.getEnvironment(), 2, VOCAB)) {
+        try (TokenRows rows = new TokenRows(2, VOCAB)) {
             rows.values().put(VOCAB, logits);
             TokenDistribution distribution = new TokenDistribution(VOCAB);
             distribution.set(rows, 1, sampling);

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.engine.EngineSettings;
-import io.layerskip.model.Precision;
+import io.layerskip.forward.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;

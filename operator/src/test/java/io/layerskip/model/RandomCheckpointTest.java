@@ -7,6 +7,7 @@ import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
+import io.layerskip.forward.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;

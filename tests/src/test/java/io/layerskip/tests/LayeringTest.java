@@ -1,5 +1,8 @@
 package io.layerskip.tests;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
@@ -14,6 +17,7 @@ import java.io.ObjectInputStream;
 class LayeringTest {
 
     private static final String MODEL = "io.layerskip.model..";
+    private static final String FORWARD = "io.layerskip.forward..";
     private static final String ENGINE = "io.layerskip.engine..";
     private static final String FLINK = "io.layerskip.flink..";
     private static final String CONNECTORS = "io.layerskip.connectors..";
@@ -26,23 +30,44 @@ class LayeringTest {
                     .resideInAPackage(MODEL)
                     .should()
                     .dependOnClassesThat()
-                    .resideInAnyPackage(
-                            ENGINE,
-                            FLINK,
-                            CONNECTORS,
-                            JOBS,
-                            "org.apache.flink..",
-                            "org.apache.kafka..");
+                    .resideInAnyPackage(FORWARD, ENGINE, FLINK, CONNECTORS, JOBS);
 
     @ArchTest
-    static final ArchRule theEngineKnowsNeitherFlinkNorKafka =
+    static final ArchRule aPassKnowsNotWhoTakesIt =
+            noClasses()
+                    .that()
+                    .resideInAPackage(FORWARD)
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAnyPackage(ENGINE, FLINK, CONNECTORS, JOBS);
+
+    @ArchTest
+    static final ArchRule modelForwardAndEngineKnowNeitherFlinkNorKafka =
+            noClasses()
+                    .that()
+                    .resideInAnyPackage(MODEL, FORWARD, ENGINE)
+                    .should()
+                    .dependOnClassesThat(
+                            resideInAnyPackage("org.apache.flink..", "org.apache.kafka..")
+                                    .and(not(resideInAPackage("org.apache.flink.annotation"))));
+
+    @ArchTest
+    static final ArchRule theEngineKnowsNothingAboveIt =
             noClasses()
                     .that()
                     .resideInAPackage(ENGINE)
                     .should()
                     .dependOnClassesThat()
-                    .resideInAnyPackage(
-                            FLINK, CONNECTORS, JOBS, "org.apache.flink..", "org.apache.kafka..");
+                    .resideInAnyPackage(FLINK, CONNECTORS, JOBS);
+
+    @ArchTest
+    static final ArchRule onlyAPassUsesOnnxRuntime =
+            noClasses()
+                    .that()
+                    .resideOutsideOfPackage(FORWARD)
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAnyPackage("ai.onnxruntime..", "ai.onnx..");
 
     @ArchTest
     static final ArchRule theFlinkFunctionKnowsNoKafka =

@@ -2,7 +2,7 @@ package io.layerskip.jobs.bench;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
-import io.layerskip.model.Precision;
+import io.layerskip.forward.Precision;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -3,7 +3,7 @@ package io.layerskip.jobs.bench;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.model.Checkpoint;
-import io.layerskip.model.Precision;
+import io.layerskip.forward.Precision;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

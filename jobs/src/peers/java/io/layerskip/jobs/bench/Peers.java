@@ -2,7 +2,7 @@ package io.layerskip.jobs.bench;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
-import io.layerskip.model.Precision;
+import io.layerskip.forward.Precision;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;

@@ -1,0 +1,132 @@
+package io.layerskip.forward;
+
+import io.layerskip.model.ModelConfig;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Decoder layers [from, to): one session before each attention and one after the last. Not
+ * thread-safe.
+ */
+final class LayerSegment implements AutoCloseable {
+
+    private final int from;
+    private final int to;
+    private final Scratch scratch;
+    private final List<SessionRun> runs = new ArrayList<>();
+
+    /**
+     * What lies between the sessions of one pass; segments run one after the other and share it.
+     *
+     * @param qkv [rows, query, key and value heads x head width]
+     * @param attended [rows, query heads x head width]
+     * @param even hidden states after every other layer
+     * @param odd hidden states after the layers between those
+     */
+    record Scratch(
+            Attention attention, TokenRows qkv, TokenRows attended, TokenRows even, TokenRows odd)
+            implements AutoCloseable {
+
+        static Scratch allocate(ModelConfig config, int rows, int threads) {
+            return new Scratch(
+                    new Attention(config, rows, threads),
+                    new TokenRows(rows, config.qkvWidth()),
+                    new TokenRows(rows, config.attendedWidth()),
+                    new TokenRows(rows, config.hiddenSize()),
+                    new TokenRows(rows, config.hiddenSize()));
+        }
+
+        @Override
+        public void close() {
+            attention.close();
+            qkv.close();
+            attended.close();
+            even.close();
+            odd.close();
+        }
+    }
+
+    LayerSegment(ModelSessions sessions, Scratch scratch, int from, int to) {
+        this.from = from;
+        this.to = to;
+        this.scratch = scratch;
+        try {
+            runs.add(sessions.attentionInput(from));
+            for (int layer = from; layer < to - 1; layer++) {
+                runs.add(sessions.betweenAttentions(layer));
+            }
+            runs.add(sessions.attentionOutput(to - 1));
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    /** The first layer after this segment; hidden states that leave here could exit there. */
+    int to() {
+        return to;
+    }
+
+    /**
+     * Runs the layers over all rows and writes their keys and values into the caches.
+     *
+     * @param hidden [rows, hidden] that enter the first layer
+     * @param target [rows, hidden] that leave the last; another buffer than {@code hidden}
+     */
+    void forward(RaggedBatch spans, TokenRows hidden, TokenRows target) {
+        TokenRows entering = forwardToLastAttention(spans, hidden);
+        finish(entering, spans.rows(), target);
+    }
+
+    /**
+     * The same, but only some rows leave: after its attention, the last layer computes no others.
+     *
+     * @param hidden overwritten
+     * @param target [count, hidden]
+     * @param leaving rows in [0, count), rising
+     */
+    void forward(RaggedBatch spans, TokenRows hidden, TokenRows target, int[] leaving, int count) {
+        TokenRows entering = forwardToLastAttention(spans, hidden);
+        if (count > 0) {
+            entering.select(leaving, count);
+            scratch.attended.select(leaving, count);
+            finish(entering, count, target);
+        }
+    }
+
+    /** Leaves the last layer's attention in the scratch; returns what entered that layer. */
+    private TokenRows forwardToLastAttention(RaggedBatch spans, TokenRows hidden) {
+        int rows = spans.rows();
+        runs.get(0).input(OnnxGraphs.HIDDEN, hidden.view(rows));
+        runs.get(0).output(OnnxGraphs.QKV, scratch.qkv.view(rows)).run();
+        TokenRows entering = hidden;
+        for (int layer = from; layer < to - 1; layer++) {
+            scratch.attention.attend(layer, spans, scratch.qkv, scratch.attended);
+            TokenRows leaving = entering == scratch.even ? scratch.odd : scratch.even;
+            runs.get(layer - from + 1)
+                    .input(OnnxGraphs.ATTENDED, scratch.attended.view(rows))
+                    .input(OnnxGraphs.HIDDEN, entering.view(rows))
+                    .output(OnnxGraphs.HIDDEN_OUT, leaving.view(rows))
+                    .output(OnnxGraphs.QKV, scratch.qkv.view(rows))
+                    .run();
+            entering = leaving;
+        }
+        scratch.attention.attend(to - 1, spans, scratch.qkv, scratch.attended);
+        return entering;
+    }
+
+    private void finish(TokenRows entering, int rows, TokenRows target) {
+        runs.get(runs.size() - 1)
+                .input(OnnxGraphs.ATTENDED, scratch.attended.view(rows))
+                .input(OnnxGraphs.HIDDEN, entering.view(rows))
+                .output(OnnxGraphs.HIDDEN_OUT, target.view(rows))
+                .run();
+    }
+
+    @Override
+    public void close() {
+        for (SessionRun run : runs) {
+            run.close();
+        }
+    }
+}

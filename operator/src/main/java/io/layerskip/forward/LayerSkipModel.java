@@ -1,0 +1,202 @@
+package io.layerskip.forward;
+
+import io.layerskip.model.Checkpoint;
+import io.layerskip.model.ModelConfig;
+import io.layerskip.model.WeightRows;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
+import org.apache.flink.annotation.Internal;
+
+/**
+ * The model, cut at the exit layers; one copy of every weight serves draft and verification.
+ *
+ * <pre>
+ *   token -> embedding -> layers [0, E) -> exit states -> layers [E, L) -> final states
+ *                                              |                               |
+ *                                            head: draft                  head: verify
+ * </pre>
+ *
+ * Segments are counted from 0; {@code states(i)} enters segment i, so {@code
+ * states(segmentAfter(E))} are the hidden states at exit E and {@code states(segments())} those
+ * that leave the model. A pass takes rows of many sequences at once. Not thread-safe.
+ */
+@Internal
+public final class LayerSkipModel implements AutoCloseable {
+
+    /** Most tokens in one pass. */
+    public static final int MAX_ROWS = 256;
+
+    /** Most rows that the head takes at once: a large vocabulary's logits would fill the memory. */
+    public static final int MAX_LOGIT_ROWS = 16;
+
+    private final ModelConfig config;
+    private final WeightRows embedding;
+    private final List<AutoCloseable> resources = new ArrayList<>();
+    private final List<LayerSegment> segments = new ArrayList<>();
+    private final List<TokenRows> states = new ArrayList<>();
+    private final SessionRun head;
+    private final TokenRows headInput;
+    private final TokenRows logits;
+    private final Optional<NearTies> nearTies;
+
+    /**
+     * Builds the sessions, which takes seconds for a large model.
+     *
+     * @param exitLayers layers that a pass may stop after, each in 1..L-1; every further one costs
+     *     a call a pass
+     * @param cacheFolder keeps weights of another precision than the checkpoint's for the next
+     *     time; empty to make them again
+     * @param threads that compute one pass, at least 1
+     * @throws IllegalArgumentException if an exit layer is not in 1..L-1
+     * @throws IOException if quantized weights cannot be made or written
+     * @throws ForwardException if ONNX Runtime cannot build a session
+     */
+    public LayerSkipModel(
+            Checkpoint checkpoint,
+            List<Integer> exitLayers,
+            Precision precision,
+            Optional<Path> cacheFolder,
+            int threads)
+            throws IOException {
+        this.config = checkpoint.config();
+        this.embedding = checkpoint.embedding();
+        int last = config.numHiddenLayers();
+        for (int exit : exitLayers) {
+            if (exit < 1 || exit >= last) {
+                throw new IllegalArgumentException(
+                        "exit layer is %d; allowed: 1 to %d, as the model in %s has %d layers"
+                                .formatted(exit, last - 1, checkpoint.folder(), last));
+            }
+        }
+        try (ModelSessions sessions =
+                ModelSessions.open(checkpoint, precision, cacheFolder, threads)) {
+            LayerSegment.Scratch scratch =
+                    opened(LayerSegment.Scratch.allocate(config, MAX_ROWS, threads));
+            states.add(opened(new TokenRows(MAX_ROWS, config.hiddenSize())));
+            int from = 0;
+            for (int to :
+                    Stream.concat(exitLayers.stream(), Stream.of(last))
+                            .distinct()
+                            .sorted()
+                            .toList()) {
+                segments.add(opened(new LayerSegment(sessions, scratch, from, to)));
+                states.add(opened(new TokenRows(MAX_ROWS, config.hiddenSize())));
+                from = to;
+            }
+            nearTies =
+                    precision == Precision.FP32
+                            ? Optional.empty()
+                            : Optional.of(new NearTies(checkpoint));
+            head = opened(sessions.head());
+            headInput = opened(new TokenRows(MAX_LOGIT_ROWS, config.hiddenSize()));
+            logits = opened(new TokenRows(MAX_LOGIT_ROWS, config.vocabSize()));
+        } catch (IOException | RuntimeException | Error e) {
+            try {
+                close();
+            } catch (ForwardException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
+    }
+
+    public ModelConfig config() {
+        return config;
+    }
+
+    public int segments() {
+        return segments.size();
+    }
+
+    /** Hidden states [rows, hidden] that enter a segment, or leave the model. */
+    public TokenRows states(int segment) {
+        return states.get(segment);
+    }
+
+    /** Puts a token's embedding into a row of what enters the first layer. */
+    public void embed(int token, int row) {
+        TokenRows embedded = states.get(0);
+        embedding.read(token, embedded.values(), row * embedded.width());
+    }
+
+    /** One segment over all rows of the spans, which stand in {@link #states}, in their order. */
+    public void forward(int segment, RaggedBatch spans) {
+        segments.get(segment).forward(spans, states.get(segment), states.get(segment + 1));
+    }
+
+    /**
+     * The last segment; only some rows, rising, leave the model.
+     *
+     * @see LayerSegment#forward(RaggedBatch, TokenRows, TokenRows, int[], int)
+     */
+    public void forwardLast(RaggedBatch spans, int[] leaving, int count) {
+        int last = segments() - 1;
+        segments.get(last).forward(spans, states.get(last), states.get(last + 1), leaving, count);
+    }
+
+    /** Where hidden states [rows, hidden] for {@link #logits} are put. */
+    public TokenRows headInput() {
+        return headInput;
+    }
+
+    /** The head on rows [0, count) of {@link #headInput}; the next call overwrites the result. */
+    public TokenRows logits(int count) {
+        head.input(OnnxGraphs.HIDDEN, headInput.view(count));
+        head.output(OnnxGraphs.LOGITS, logits.view(count)).run();
+        return logits;
+    }
+
+    /**
+     * The token with the greatest of the logits that were asked for last.
+     *
+     * <p>Where the head is quantized, the checkpoint's own decides between those that come close.
+     *
+     * @return empty if the greatest is no finite number
+     */
+    public OptionalInt argmax(int row) {
+        return nearTies.isPresent()
+                ? nearTies.get().argmax(logits, row, headInput)
+                : logits.argmax(row);
+    }
+
+    /** Index of the segment that starts at an exit. */
+    public int segmentAfter(int exit) {
+        for (int i = 0; i < segments.size(); i++) {
+            if (segments.get(i).to() == exit) {
+                return i + 1;
+            }
+        }
+        throw new IllegalArgumentException("exit layer " + exit + " is not open");
+    }
+
+    private <T extends AutoCloseable> T opened(T resource) {
+        resources.add(resource);
+        return resource;
+    }
+
+    /**
+     * Frees everything, last opened first, whatever fails on the way.
+     *
+     * @throws ForwardException if something could not be freed
+     */
+    @Override
+    public void close() {
+        List<Exception> failures = new ArrayList<>();
+        for (int i = resources.size() - 1; i >= 0; i--) {
+            try {
+                resources.get(i).close();
+            } catch (Exception e) {
+                failures.add(e);
+            }
+        }
+        resources.clear();
+        if (!failures.isEmpty()) {
+            throw new ForwardException("cannot free the model: " + failures, failures.get(0));
+        }
+    }
+}

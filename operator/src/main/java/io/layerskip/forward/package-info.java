@@ -1,0 +1,30 @@
+/**
+ * One pass of the model over rows: the only place with ONNX Runtime and with the layout of keys and
+ * values.
+ *
+ * <pre>
+ *   token --> embedding --> layers [0, E) --> exit states --> layers [E, L) --> final states
+ *              a row          segment(s)          |             segment(s)          |
+ *                                                 |                                 |
+ *                                            head: draft                      head: verify
+ *
+ *   a segment:  graph --> Attention --> graph --> Attention --> ... --> graph
+ *               (matrix    (rows meet,   products of one layer and the next,
+ *               products)  in Java)      all rows alike)
+ * </pre>
+ *
+ * <p>A row is a token of some sequence. {@link io.layerskip.forward.RaggedBatch} says which, and
+ * nothing else tells sequences apart: matrices are multiplied with the rows of all, and attention,
+ * the only place where rows meet, is computed outside ONNX Runtime, a row at a time over its own
+ * sequence's {@link io.layerskip.forward.KeyValueCache}. So sequences of a pass may be at any
+ * length and enter at any exit, and a row's result does not depend on its company.
+ *
+ * <p>Weights are read by ONNX Runtime from the checkpoint's files, which it maps, or from the file
+ * that {@code QuantizedWeights} makes of them; the graphs between them are built in memory. Keys
+ * and values lie on the JVM's heap in blocks, which {@link io.layerskip.forward.PrefixCache} shares
+ * between prompts that begin alike.
+ *
+ * <p>Nothing here knows what the rows are for: which passes are taken, and for whom, is decided in
+ * {@code io.layerskip.engine}.
+ */
+package io.layerskip.forward;
