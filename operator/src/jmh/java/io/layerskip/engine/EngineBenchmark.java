@@ -54,8 +54,8 @@ public class EngineBenchmark {
     private DraftPolicy policy;
     private SelfSpeculation decoding;
     private TokenDistribution distribution;
-    private final RaggedBatch spans = new RaggedBatch();
-    private final List<Sequence> batch = new ArrayList<>();
+    private final RaggedBatch batch = new RaggedBatch();
+    private final List<Turn> turns = new ArrayList<>();
 
     @Setup
     public void open() throws Exception {
@@ -71,7 +71,7 @@ public class EngineBenchmark {
         for (int row = 0; row < rows; row++) {
             KeyValueCache cache = new KeyValueCache(memory);
             cache.reserve(CONTEXT);
-            spans.add(cache, CONTEXT / 2, 1);
+            batch.add(cache, CONTEXT / 2, 1);
             model.embed(100 + row, row);
             model.headInput().write(row, model.states(0), row);
         }
@@ -87,13 +87,13 @@ public class EngineBenchmark {
     /** The layers before the exit. */
     @Benchmark
     public void front() throws Exception {
-        model.forward(0, spans);
+        model.forward(0, batch);
     }
 
-    /** The layers behind the exit. */
+    /** The layers after the exit. */
     @Benchmark
     public void rest() throws Exception {
-        model.forward(1, spans);
+        model.forward(1, batch);
     }
 
     @Benchmark
@@ -110,29 +110,29 @@ public class EngineBenchmark {
 
     /** A round of all sequences, drafts and verification; now and then it is their prompt's. */
     @Benchmark
-    public void round() throws Exception {
-        if (batch.isEmpty()) {
+    public void round() {
+        if (turns.isEmpty()) {
             for (int i = 0; i < rows; i++) {
-                batch.add(sequence(BundledModel.goldenCases().get(i).promptIds()));
+                turns.add(new Turn(sequence(BundledModel.goldenCases().get(i).promptIds())));
             }
         }
-        int mostDrafts = LayerSkipModel.MAX_ROWS / 2 / rows;
-        for (Sequence sequence : batch) {
-            if (sequence.prefilled()) {
-                sequence.startRound(mostDrafts);
-            } else {
-                sequence.startChunk(LayerSkipModel.MAX_ROWS / 2 / rows, mostDrafts);
+        int most = LayerSkipModel.MAX_ROWS / 2 / rows;
+        for (Turn turn : turns) {
+            turn.begin(most, most);
+            turn.cache().reserve(turn.positionsNeeded());
+        }
+        decoding.round(turns);
+        for (Turn turn : turns) {
+            for (int i = 0; i < turn.written(); i++) {
+                turn.sequence().write(turn.choice(i));
             }
-            sequence.cache().reserve(sequence.positionsNeeded());
+            turn.end(turn.written());
         }
-        decoding.round(batch);
-        for (Sequence sequence : batch) {
-            sequence.accept(policy, drafted -> true);
-        }
-        batch.removeIf(EngineBenchmark::endIfDone);
+        turns.removeIf(EngineBenchmark::endIfDone);
     }
 
-    private static boolean endIfDone(Sequence sequence) {
+    private static boolean endIfDone(Turn turn) {
+        Sequence sequence = turn.sequence();
         if (sequence.prefilled() && sequence.ended()) {
             sequence.close();
             return true;

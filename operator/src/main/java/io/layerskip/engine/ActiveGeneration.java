@@ -1,15 +1,15 @@
 package io.layerskip.engine;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
-import java.util.stream.IntStream;
 
 /**
- * A request in the engine. All but {@link #abort}, {@link #result} and {@link #progress} belongs to
- * the engine's thread.
+ * A request in the engine. {@link #abort}, {@link #result} and {@link #progress} are for any
+ * thread; all else belongs to the thread that prepares it, and then to the engine's.
  */
 final class ActiveGeneration implements Generation {
 
@@ -20,11 +20,28 @@ final class ActiveGeneration implements Generation {
     private final GenerationProgress resumed;
     private final long submitted;
 
-    private volatile GenerationFailure aborted;
+    private volatile Optional<GenerationFailure> aborted = Optional.empty();
+    private volatile Written written;
 
-    private Sequence sequence;
-    private CompletionText text;
+    private Optional<Started> started = Optional.empty();
     private long timeToFirstToken;
+    private int preemptions;
+
+    /** What there is once the request is prepared. */
+    private record Started(Sequence sequence, Turn turn, CompletionText text) {}
+
+    /**
+     * What others may see.
+     *
+     * @param tokens of which [from, to) are written; they never change
+     */
+    private record Written(int[] tokens, int from, int to, GenerationStatistics statistics) {
+
+        GenerationProgress toProgress() {
+            return new GenerationProgress(
+                    Arrays.stream(tokens, from, to).boxed().toList(), statistics);
+        }
+    }
 
     /**
      * @param resumed what an earlier generation of this request has written
@@ -41,6 +58,8 @@ final class ActiveGeneration implements Generation {
         this.timeToFirstToken = resumed.statistics().timeToFirstTokenNanos();
         this.listener = listener;
         this.watched = watched || !request.parameters().stop().isEmpty();
+        int[] tokens = resumed.tokenIds().stream().mapToInt(token -> token).toArray();
+        this.written = new Written(tokens, 0, tokens.length, resumed.statistics());
     }
 
     @Override
@@ -50,77 +69,124 @@ final class ActiveGeneration implements Generation {
 
     @Override
     public void abort(GenerationFailure failure) {
-        aborted = failure;
+        aborted = Optional.of(failure);
     }
 
     @Override
-    public synchronized GenerationProgress progress() {
-        return started() ? new GenerationProgress(completion(), statistics()) : resumed;
+    public GenerationProgress progress() {
+        return written.toProgress();
+    }
+
+    /** Ends it if it was aborted; returns whether it was. */
+    boolean endIfAborted() {
+        aborted.ifPresent(this::fail);
+        return aborted.isPresent();
     }
 
     GenerationRequest request() {
         return request;
     }
 
-    boolean started() {
-        return sequence != null;
-    }
-
     /** Starts, or goes on from where an earlier generation was. */
-    synchronized void start(Sequence sequence, CompletionText text) {
+    void start(Sequence sequence, CompletionText text) {
         if (sequence.canResume(resumed.tokenIds())) {
             sequence.resume(resumed);
         }
-        this.sequence = sequence;
-        this.text = text;
+        started = Optional.of(new Started(sequence, new Turn(sequence), text));
+        show();
     }
 
     Sequence sequence() {
-        return sequence;
+        return started.orElseThrow().sequence();
+    }
+
+    Turn turn() {
+        return started.orElseThrow().turn();
+    }
+
+    private CompletionText text() {
+        return started.orElseThrow().text();
     }
 
     boolean isDone() {
         return result.isDone();
     }
 
-    /**
-     * Writes what a round brought, and completes the result if that is the end: nobody sees the
-     * last token written and no result.
-     *
-     * @param counter counts them too, before anybody sees the result
-     * @return how many tokens were written
-     */
-    synchronized int accept(DraftPolicy policy, LongAdder counter) {
-        int written = sequence.accept(policy, this::wrote);
-        counter.add(written);
-        if (written > 0 && (text.stopped() || sequence.ended())) {
-            complete();
-        }
-        return written;
+    /** Notes that it had to wait because others needed its memory. */
+    void preempted() {
+        preemptions++;
     }
 
-    void checkAborted() throws RequestFailedException {
-        if (aborted != null) {
-            throw new RequestFailedException(aborted.kind(), aborted.message());
+    /** How often it had to. */
+    int preemptions() {
+        return preemptions;
+    }
+
+    /**
+     * Writes what a round brought, and completes the result if that is the end. Nobody sees the
+     * last token written and no result: the result comes first.
+     *
+     * @param counter counts the tokens too, before anybody sees them
+     * @return how many tokens were written
+     */
+    int write(LongAdder counter) {
+        Turn turn = turn();
+        int count = 0;
+        while (count < turn.written() && !text().stopped()) {
+            sequence().write(turn.choice(count));
+            follow(turn.isAccepted(count));
+            count++;
+        }
+        turn.end(count);
+        counter.add(count);
+        if (count > 0 && (text().stopped() || sequence().ended())) {
+            complete();
+        }
+        show();
+        return count;
+    }
+
+    private void follow(boolean drafted) {
+        if (timeToFirstToken == 0) {
+            timeToFirstToken = System.nanoTime() - submitted;
+        }
+        if (watched) {
+            publish(text().advance(sequence().tokens(), sequence().length()), drafted);
         }
     }
 
     private void complete() {
-        publish(text.finish(sequence.tokens(), sequence.length()), false);
-        boolean stopped = text.stopped() || sequence.ends(sequence.lastToken());
+        publish(text().finish(sequence().tokens(), sequence().length()), false);
+        boolean stopped = text().stopped() || sequence().endedByToken();
         free();
         result.complete(
                 result(stopped ? FinishReason.STOP : FinishReason.LENGTH, Optional.empty()));
     }
 
+    private void publish(String text, boolean drafted) {
+        if (!text.isEmpty()) {
+            listener.accept(new TextChunk(text, drafted));
+        }
+    }
+
+    /** Lets others see what is written. */
+    private void show() {
+        written =
+                new Written(
+                        sequence().tokens(),
+                        sequence().promptLength(),
+                        sequence().length(),
+                        statistics());
+    }
+
     /** Completes the result with a failure and what was written before it. */
     void fail(GenerationFailure failure) {
-        if (!started()) {
+        if (started.isEmpty()) {
             result.complete(GenerationResult.failed(request, failure));
             return;
         }
         try {
-            text.finish(sequence.tokens(), sequence.length());
+            text().finish(sequence().tokens(), sequence().length());
         } catch (RuntimeException e) {
             // Decoding may be what failed; then the text that came before it has to do.
         }
@@ -135,53 +201,25 @@ final class ActiveGeneration implements Generation {
     }
 
     private void free() {
-        if (started()) {
-            sequence.close();
-        }
-    }
-
-    private boolean wrote(boolean drafted) {
-        if (timeToFirstToken == 0) {
-            timeToFirstToken = System.nanoTime() - submitted;
-        }
-        if (watched) {
-            publish(text.advance(sequence.tokens(), sequence.length()), drafted);
-        }
-        return !text.stopped();
-    }
-
-    private void publish(String written, boolean drafted) {
-        if (!written.isEmpty()) {
-            listener.accept(new TextChunk(written, drafted));
-        }
+        started.ifPresent(parts -> parts.sequence().close());
     }
 
     private GenerationResult result(FinishReason reason, Optional<GenerationFailure> failure) {
+        List<Integer> tokens =
+                Arrays.stream(sequence().tokens(), sequence().promptLength(), sequence().length())
+                        .boxed()
+                        .toList();
         return new GenerationResult(
                 request.id(),
-                text.text(),
-                completion(),
+                text().text(),
+                tokens,
                 reason,
                 statistics(),
                 failure,
                 request.attachment());
     }
 
-    private List<Integer> completion() {
-        return IntStream.range(sequence.promptLength(), sequence.length())
-                .mapToObj(i -> sequence.tokens()[i])
-                .toList();
-    }
-
     private GenerationStatistics statistics() {
-        return new GenerationStatistics(
-                sequence.promptLength(),
-                sequence.cachedPromptTokens(),
-                sequence.completionLength(),
-                sequence.drafted(),
-                sequence.accepted(),
-                sequence.rounds(),
-                timeToFirstToken,
-                System.nanoTime() - submitted);
+        return sequence().statistics(timeToFirstToken, System.nanoTime() - submitted);
     }
 }

@@ -41,9 +41,12 @@ final class DraftPolicy {
     private final double[] verified = new double[BUCKETS + 1];
     private final double[] accepted = new double[BUCKETS + 1];
     private double acceptance = INITIAL_ACCEPTANCE;
-    private double spent;
     private int roundsWithoutDraft;
+
+    private int sequences;
+    private int rows;
     private int steps;
+    private double spent;
 
     /**
      * @param maxSequences most sequences in a round
@@ -56,40 +59,54 @@ final class DraftPolicy {
         }
     }
 
+    /**
+     * Begins a round.
+     *
+     * @param rows that the remainder takes without drafts
+     */
+    void beginRound(int sequences, int rows) {
+        this.sequences = sequences;
+        this.rows = rows;
+        spent = 0;
+        steps = 0;
+    }
+
     /** Probability that the model accepts a token of that confidence, if all before it were. */
-    double acceptance(Sequence sequence, double confidence) {
+    double acceptance(Turn turn, double confidence) {
         int bucket = bucket(confidence);
         double calibrated = (accepted[bucket] + PRIOR * confidence) / (verified[bucket] + PRIOR);
-        return Math.min(1, calibrated * sequence.luck());
+        return Math.min(1, calibrated * turn.sequence().luck());
     }
 
     /**
-     * Keeps, of the sequences whose draft may go on, those whose next draft is worth a pass through
-     * the early layers and the head, and sorts them to the front.
+     * Keeps, of the turns whose draft may go on, those whose next draft is worth a pass through the
+     * early layers and the head, and sorts them to the front.
      *
-     * @param drafting sorted by this; those with a fixed length stay in any case
-     * @param exit segment that the remainder starts with
-     * @param sequences in this round
-     * @param rows that the remainder will take as it stands
+     * @param drafting not empty, all of one exit; those with a fixed length stay in any case
      * @return how many stay; the rest is done
      */
-    int keep(List<Sequence> drafting, int exit, int sequences, int rows) {
-        drafting.sort((a, b) -> Double.compare(b.survival(), a.survival()));
+    int keep(List<Turn> drafting) {
+        drafting.sort(DraftPolicy::compare);
         int fixed = 0;
         while (fixed < drafting.size() && !drafting.get(fixed).draftsAutomatically()) {
             fixed++;
         }
+        int segment = drafting.get(0).segment();
         int kept = fixed;
         double best = 0;
         double gain = 0;
+        double choices = 0;
         for (int n = fixed + 1; n <= drafting.size(); n++) {
-            Sequence sequence = drafting.get(n - 1);
-            gain += sequence.survival() * Math.min(1, acceptance * sequence.luck());
+            Turn turn = drafting.get(n - 1);
+            gain += turn.survival() * Math.min(1, acceptance * turn.sequence().luck());
+            // The exit chooses, and then the model does.
+            choices += 2 * costs.choice(turn.sequence().sampling());
             double cost =
-                    added(0, exit, fixed, n)
+                    added(0, segment, fixed, n)
                             + costs.head(n)
                             - costs.head(fixed)
-                            + verification(exit, rows + fixed, rows + n);
+                            + verification(segment, rows + fixed, rows + n)
+                            + choices;
             double net = gain - price[sequences] * cost;
             if (net > best) {
                 best = net;
@@ -103,35 +120,56 @@ final class DraftPolicy {
         return kept;
     }
 
+    /** Fixed lengths first, then those whose drafts so far are the likeliest to be accepted. */
+    private static int compare(Turn a, Turn b) {
+        return a.draftsAutomatically() == b.draftsAutomatically()
+                ? Double.compare(b.survival(), a.survival())
+                : Boolean.compare(a.draftsAutomatically(), b.draftsAutomatically());
+    }
+
     private boolean probes() {
         return roundsWithoutDraft >= ROUNDS_UNTIL_PROBE && steps < PROBE_TOKENS;
     }
 
-    /** Whether a drafted token is worth its row: its turn in the early layers and verification. */
-    boolean worthARow(double survival, int exit, int drafting, int sequences, int rows) {
+    /**
+     * Whether a token is worth its row: its turn in the early layers and its verification. If so,
+     * the remainder takes a row more.
+     *
+     * @param acceptance probability that it is accepted, if all before it are
+     * @param drafting turns that share the next pass through the early layers
+     */
+    boolean takeRow(Turn turn, double acceptance, int drafting) {
         double cost =
-                costs.segments(0, exit, drafting) / drafting + verification(exit, rows, rows + 1);
-        return survival >= price[sequences] * cost || probes();
+                costs.segments(0, turn.segment(), drafting) / drafting
+                        + verification(turn.segment(), rows, rows + 1)
+                        + costs.choice(turn.sequence().sampling());
+        boolean worth =
+                !turn.draftsAutomatically()
+                        || turn.survival() * acceptance >= price[sequences] * cost
+                        || probes();
+        rows += worth ? 1 : 0;
+        return worth;
     }
 
-    private double verification(int exit, int rows, int more) {
-        return added(exit, costs.segments(), rows, more) + costs.head(more) - costs.head(rows);
+    private double verification(int segment, int rows, int more) {
+        return added(segment, costs.segments(), rows, more) + costs.head(more) - costs.head(rows);
     }
 
     private double added(int from, int to, int rows, int more) {
         return costs.segments(from, to, more) - costs.segments(from, to, rows);
     }
 
-    /** Counts a pass of this round that took {@code nanos} ns. */
-    void spend(int segment, int rows, long nanos) {
-        costs.observe(segment, rows, nanos / NANOS_PER_MICRO);
-        spent += costs.segments(segment, segment + 1, rows);
+    /** Counts a pass of this round; see {@link io.layerskip.forward.PassListener}. */
+    void passed(int pass, int rows, long nanos) {
+        costs.observe(pass, rows, nanos / NANOS_PER_MICRO);
+        spent += costs.pass(pass, rows);
     }
 
-    /** Counts a pass of the head. */
-    void spendHead(int rows, long nanos) {
-        costs.observeHead(rows, nanos / NANOS_PER_MICRO);
-        spent += costs.head(rows);
+    /** Counts that a token was chosen, which took {@code nanos} ns. */
+    void chose(Turn turn, long nanos) {
+        Sampling sampling = turn.sequence().sampling();
+        costs.observeChoice(sampling, nanos / NANOS_PER_MICRO);
+        spent += costs.choice(sampling);
     }
 
     /** Learns from a draft that was verified. */
@@ -148,18 +186,16 @@ final class DraftPolicy {
     }
 
     /**
-     * Ends a round.
+     * Ends the round.
      *
-     * @param sequences that were decoded; 0 if prompts shared the passes, which then say nothing
-     * @param written tokens that the round brought
+     * @param prefilled whether prompts shared its passes, which then say nothing of decoding
+     * @param written tokens that it brought
      */
-    void endRound(int sequences, int written) {
-        if (sequences > 0 && spent > 0) {
+    void endRound(boolean prefilled, int written) {
+        if (!prefilled && spent > 0) {
             price[sequences] += NEW * (written / spent - price[sequences]);
         }
-        spent = 0;
         roundsWithoutDraft = steps == 0 ? roundsWithoutDraft + 1 : 0;
-        steps = 0;
     }
 
     private static int bucket(double confidence) {

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * How an engine runs, and what a request gets that does not say otherwise.
@@ -34,6 +35,7 @@ import java.util.OptionalInt;
  * @param kvCacheBytes most memory for keys and values, on the JVM's heap
  * @param prefixCaching whether what prompts have in common at their beginning is computed once
  */
+@PublicEvolving
 public record EngineSettings(
         List<Integer> exitLayers,
         OptionalInt numAssistantTokens,

@@ -1,6 +1,9 @@
 package io.layerskip.engine;
 
+import org.apache.flink.annotation.PublicEvolving;
+
 /** Why a generation ended. */
+@PublicEvolving
 public enum FinishReason {
     /** An end-of-sequence token or a stop text. */
     STOP,

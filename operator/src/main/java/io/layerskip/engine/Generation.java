@@ -1,8 +1,10 @@
 package io.layerskip.engine;
 
 import java.util.concurrent.CompletableFuture;
+import org.apache.flink.annotation.PublicEvolving;
 
 /** A request that an engine has taken: running, waiting, or done. */
+@PublicEvolving
 public interface Generation {
 
     /**

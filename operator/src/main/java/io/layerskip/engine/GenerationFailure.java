@@ -1,11 +1,14 @@
 package io.layerskip.engine;
 
+import org.apache.flink.annotation.PublicEvolving;
+
 /**
  * Why a request has no whole completion.
  *
  * @param kind what sort of failure
  * @param message what was wrong and what is allowed, for the person who sent the request
  */
+@PublicEvolving
 public record GenerationFailure(Kind kind, String message) {
 
     /** The sorts of failure; the names stand in dead letters, so they stay. */

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * What one request asks of its generation; an empty field means the engine's default.
@@ -23,6 +24,7 @@ import java.util.OptionalLong;
  *     0 for plain decoding
  * @param ignoreEos write on after the end-of-sequence token
  */
+@PublicEvolving
 public record GenerationParameters(
         OptionalInt maxTokens,
         OptionalDouble temperature,

@@ -2,6 +2,7 @@ package io.layerskip.engine;
 
 import java.util.List;
 import java.util.Objects;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * How far a generation has come; another engine with the same model and settings can go on from
@@ -11,6 +12,7 @@ import java.util.Objects;
  * @param tokenIds the tokens written so far
  * @param statistics what they took
  */
+@PublicEvolving
 public record GenerationProgress(List<Integer> tokenIds, GenerationStatistics statistics) {
 
     /** Of a generation that has yet to write its first token. */

@@ -1,6 +1,7 @@
 package io.layerskip.engine;
 
 import java.util.Objects;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * One prompt to complete.
@@ -10,6 +11,7 @@ import java.util.Objects;
  * @param parameters what the request asks for; what it leaves open is the engine's default
  * @param attachment bytes that the result carries back untouched; the engine never looks into them
  */
+@PublicEvolving
 public record GenerationRequest(
         String id, String prompt, GenerationParameters parameters, byte[] attachment) {
 

@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * What became of a {@link GenerationRequest}: a completion, or a failure with what was written
@@ -18,6 +19,7 @@ import java.util.Optional;
  *     {@link FinishReason#ERROR}
  * @param attachment the request's
  */
+@PublicEvolving
 public record GenerationResult(
         String id,
         String text,

@@ -1,5 +1,7 @@
 package io.layerskip.engine;
 
+import org.apache.flink.annotation.PublicEvolving;
+
 /**
  * What one generation took.
  *
@@ -12,6 +14,7 @@ package io.layerskip.engine;
  * @param timeToFirstTokenNanos from submission to the first token, in ns; 0 if there was none
  * @param totalNanos from submission to the end, in ns
  */
+@PublicEvolving
 public record GenerationStatistics(
         int promptTokens,
         int cachedPromptTokens,

@@ -4,6 +4,7 @@ import io.layerskip.forward.KeyValueBlock;
 import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.RaggedBatch;
+import io.layerskip.forward.TokenRows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -11,8 +12,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What passes cost, of each segment and of the head, in µs. Measured on the machine, when the
- * engine opens, which may be busy with opening others then; so every pass corrects it later.
+ * What passes cost, of each segment and of the head, and the choice of a token by its logits, in
+ * µs. Measured on the machine, when the engine opens, which may be busy with opening others then;
+ * so every pass corrects it later.
  */
 final class PassCosts {
 
@@ -28,16 +30,24 @@ final class PassCosts {
 
     private final List<CostCurve> segments;
     private final CostCurve head;
+    private final MeanCost greedyChoice;
+    private final MeanCost sampledChoice;
 
-    PassCosts(List<CostCurve> segments, CostCurve head) {
+    /**
+     * @param greedyMicros what it takes to find the likeliest token, for a start
+     * @param sampledMicros what it takes to draw one
+     */
+    PassCosts(List<CostCurve> segments, CostCurve head, double greedyMicros, double sampledMicros) {
         this.segments = List.copyOf(segments);
         this.head = head;
+        this.greedyChoice = new MeanCost(greedyMicros);
+        this.sampledChoice = new MeanCost(sampledMicros);
     }
 
     /** Costs for an engine that decides nothing by them: a row costs the same everywhere. */
     static PassCosts unmeasured(int segments) {
         CostCurve curve = new CostCurve(new int[] {1, 2}, new double[] {1, 2});
-        return new PassCosts(Collections.nCopies(segments, curve), curve);
+        return new PassCosts(Collections.nCopies(segments, curve), curve, 1, 1);
     }
 
     /**
@@ -79,7 +89,19 @@ final class PassCosts {
             segments.add(curve(SIZES.length, deadline, pass));
         }
         int headSizes = Arrays.binarySearch(SIZES, LayerSkipModel.MAX_LOGIT_ROWS) + 1;
-        return new PassCosts(segments, curve(headSizes, deadline, passes.get(model.segments())));
+        CostCurve head = curve(headSizes, deadline, passes.get(model.segments()));
+        TokenRows logits = model.logits(1);
+        TokenDistribution distribution = new TokenDistribution(model.config().vocabSize());
+        return new PassCosts(
+                segments,
+                head,
+                time(rows -> TokenDistribution.confidence(logits, 0), 1),
+                time(
+                        rows -> {
+                            distribution.set(logits, 0, new Sampling(1, 0, 1));
+                            distribution.sample(0, 0);
+                        },
+                        1));
     }
 
     @FunctionalInterface
@@ -112,14 +134,36 @@ final class PassCosts {
         return least;
     }
 
-    /** Learns from a pass of a segment. */
-    void observe(int segment, int rows, double micros) {
-        segments.get(segment).observe(rows, micros);
+    /**
+     * Learns from a pass.
+     *
+     * @param pass a segment, or {@link #segments()} for the head
+     */
+    void observe(int pass, int rows, double micros) {
+        curve(pass).observe(rows, micros);
     }
 
-    /** Learns from a pass of the head. */
-    void observeHead(int rows, double micros) {
-        head.observe(rows, micros);
+    /** A pass over so many rows. */
+    double pass(int pass, int rows) {
+        return curve(pass).at(rows);
+    }
+
+    private CostCurve curve(int pass) {
+        return pass == segments.size() ? head : segments.get(pass);
+    }
+
+    /** Learns from the choice of a token by its logits. */
+    void observeChoice(Sampling sampling, double micros) {
+        mean(sampling).observe(micros);
+    }
+
+    /** The choice of a token by its logits. */
+    double choice(Sampling sampling) {
+        return mean(sampling).micros();
+    }
+
+    private MeanCost mean(Sampling sampling) {
+        return sampling.greedy() ? greedyChoice : sampledChoice;
     }
 
     /** Segments [from, to) over so many rows. */

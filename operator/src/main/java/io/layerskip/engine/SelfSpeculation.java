@@ -1,10 +1,12 @@
 package io.layerskip.engine;
 
+import static io.layerskip.forward.LayerSkipModel.MAX_LOGIT_ROWS;
+
+import io.layerskip.forward.ExitStates;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.RaggedBatch;
 import io.layerskip.forward.TokenRows;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 
@@ -22,266 +24,237 @@ import java.util.OptionalInt;
  */
 final class SelfSpeculation {
 
+    private static final GenerationFailure NO_NUMBER =
+            new GenerationFailure(
+                    GenerationFailure.Kind.INTERNAL_ERROR,
+                    "generation failed: the model's logits are no finite numbers");
+
     private final LayerSkipModel model;
     private final DraftPolicy policy;
     private final TokenDistribution distribution;
-    private final RaggedBatch spans = new RaggedBatch();
-    private final List<List<Sequence>> byExit = new ArrayList<>();
-    private final List<Sequence> drafting = new ArrayList<>();
+    private final ExitStates exitStates;
+    private final RaggedBatch batch = new RaggedBatch();
+    private final Questions questions = new Questions();
 
-    /** Hidden states at the exits, in the order in which they were computed. */
-    private final float[] exitStates;
+    /** Turns by the segment that they enter with the hidden states that left the early layers. */
+    private final List<List<Turn>> entering = new ArrayList<>();
 
-    private int kept;
-
-    /** Rows that are followed by something to write: where they stand, whose, and which. */
-    private final int[] asking = new int[LayerSkipModel.MAX_ROWS];
-
-    private final Sequence[] askers = new Sequence[LayerSkipModel.MAX_ROWS];
-    private final int[] askedRows = new int[LayerSkipModel.MAX_ROWS];
-    private int asked;
+    private final List<Turn> drafting = new ArrayList<>();
 
     SelfSpeculation(LayerSkipModel model, DraftPolicy policy) {
         this.model = model;
         this.policy = policy;
         this.distribution = new TokenDistribution(model.config().vocabSize());
-        this.exitStates = new float[LayerSkipModel.MAX_ROWS * model.config().hiddenSize()];
-        for (int i = 0; i <= model.segments(); i++) {
-            byExit.add(new ArrayList<>());
+        this.exitStates = new ExitStates(model);
+        for (int segment = 0; segment < model.segments(); segment++) {
+            entering.add(new ArrayList<>());
         }
+        model.onPass(policy::passed);
     }
 
     /**
-     * One round: every sequence, which has started a round or a part of its prompt and has room in
-     * its cache, drafts and is verified. What comes of it is taken with {@link Sequence#accept}.
+     * One round: every turn, which has begun and has room in its cache, drafts and is verified.
+     * What it writes stands in the turn.
      *
-     * @param batch rows of all of them, drafts included, are at most {@link
-     *     LayerSkipModel#MAX_ROWS}
+     * @param turns whose rows, drafts included, are at most {@link LayerSkipModel#MAX_ROWS}
      */
-    void round(List<Sequence> batch) {
-        byExit.forEach(List::clear);
-        for (Sequence sequence : batch) {
-            byExit.get(model.segmentAfter(sequence.exitLayer())).add(sequence);
-        }
-        kept = 0;
-        int rows = 0;
-        for (Sequence sequence : batch) {
-            rows += sequence.rows();
-        }
-        for (int exit = 1; exit < byExit.size(); exit++) {
-            if (!byExit.get(exit).isEmpty()) {
-                rows = draft(byExit.get(exit), exit, batch.size(), rows);
-            }
+    void round(List<Turn> turns) {
+        begin(turns);
+        for (int segment = 1; segment < model.segments(); segment++) {
+            draft(entering.get(segment));
         }
         verify();
+        turns.forEach(this::accept);
     }
 
-    /**
-     * Drafts with the early layers, a token of every sequence at a time. The exit's hidden states
-     * of the last written tokens, the drafts and the parts of prompts are kept.
-     *
-     * @param rows that the remainder would take without drafts
-     * @return rows that it has to take
-     */
-    private int draft(List<Sequence> sequences, int exit, int batchSize, int rows) {
-        int planned = rows;
-        spans.clear();
+    private void begin(List<Turn> turns) {
+        exitStates.clear();
+        entering.forEach(List::clear);
+        int rows = 0;
+        for (Turn turn : turns) {
+            turn.enterAt(model.segmentAfter(turn.sequence().drafting().exitLayer()));
+            entering.get(turn.segment()).add(turn);
+            rows += turn.pending();
+        }
+        policy.beginRound(turns.size(), rows);
+    }
+
+    /** Drafts with the early layers, a token of every turn at a time. */
+    private void draft(List<Turn> turns) {
+        forwardEarly(turns);
         drafting.clear();
-        for (Sequence sequence : sequences) {
-            for (int row = 0; row < sequence.rows(); row++) {
-                model.embed(sequence.tokens()[sequence.cached() + row], spans.rows() + row);
-            }
-            spans.add(sequence.cache(), sequence.cached(), sequence.rows());
-            if (sequence.mayDraft()) {
-                drafting.add(sequence);
-            }
-        }
-        forwardEarly(exit);
-        int row = 0;
-        for (Sequence sequence : sequences) {
-            for (int i = 0; i < sequence.rows(); i++) {
-                sequence.exitRow(i, keep(exit, row++));
-            }
-        }
+        drafting.addAll(turns);
+        drafting.removeIf(turn -> !turn.mayDraft());
         while (!drafting.isEmpty()) {
-            int going = policy.keep(drafting, exit, batchSize, planned);
-            drafting.subList(going, drafting.size()).clear();
-            propose(exit, batchSize, planned);
-            drafting.removeIf(sequence -> !sequence.awaitsRow());
-            forwardDrafts(exit);
-            planned += drafting.size();
-            drafting.removeIf(sequence -> !sequence.mayDraft());
+            drafting.subList(policy.keep(drafting), drafting.size()).clear();
+            for (Turn turn : drafting) {
+                questions.ask(turn, turn.draftCount(), this::propose);
+                exitStates.copy(
+                        turn.exitState(turn.rows() - 1), model.headInput(), questions.row());
+            }
+            questions.answer(this::propose);
+            drafting.removeIf(turn -> turn.rowsLeft() == 0);
+            forwardEarly(drafting);
+            drafting.removeIf(turn -> !turn.mayDraft());
         }
-        return planned;
     }
 
-    /** Asks the head at the exit what follows the last row of each. */
-    private void propose(int exit, int batchSize, int planned) {
-        for (int from = 0; from < drafting.size(); from += LayerSkipModel.MAX_LOGIT_ROWS) {
-            int count = Math.min(drafting.size() - from, LayerSkipModel.MAX_LOGIT_ROWS);
-            for (int i = 0; i < count; i++) {
-                Sequence sequence = drafting.get(from + i);
-                int state = sequence.exitRow(sequence.rows() - 1);
-                model.headInput().write(i, exitStates, state * model.headInput().width());
-            }
-            TokenRows logits = logits(count);
-            for (int i = 0; i < count; i++) {
-                Sequence sequence = drafting.get(from + i);
-                try {
-                    propose(sequence, logits, i, exit, batchSize, planned + from + i);
-                } catch (ArithmeticException e) {
-                    sequence.fail(e);
+    /** Has the remaining layers judge all rows in one pass, and the head say what follows each. */
+    private void verify() {
+        forwardRemainder();
+        TokenRows states = model.states(model.segments());
+        int row = 0;
+        for (List<Turn> turns : entering) {
+            for (Turn turn : turns) {
+                for (int drafts = 0; drafts < turn.questions(); drafts++) {
+                    questions.ask(turn, drafts, this::decide);
+                    model.headInput().write(questions.row(), states, row++);
                 }
             }
         }
+        questions.answer(this::decide);
     }
 
-    private void propose(
-            Sequence sequence, TokenRows logits, int row, int exit, int batchSize, int planned) {
-        boolean greedy = sequence.sampling().greedy();
-        int token =
-                greedy
-                        ? greatest(logits.argmax(row))
-                        : sample(sequence, logits, row, sequence.length() + sequence.draftCount());
+    /** Drafts are accepted up to the first that the model would not have written. */
+    private void accept(Turn turn) {
+        if (turn.failure().isEmpty() && turn.writes()) {
+            int judged = turn.accept();
+            for (int draft = 0; draft < judged; draft++) {
+                policy.observe(turn.confidence(draft), turn.isAccepted(draft));
+            }
+        }
+    }
+
+    /**
+     * Takes the rows that have yet to go through the early layers there, and keeps their states.
+     */
+    private void forwardEarly(List<Turn> turns) {
+        batch.clear();
+        for (Turn turn : turns) {
+            int left = turn.rowsLeft();
+            for (int i = 0; i < left; i++) {
+                model.embed(turn.token(turn.rows() + i), batch.rows() + i);
+            }
+            if (left > 0) {
+                batch.add(turn.cache(), turn.sequence().cached() + turn.rows(), left);
+            }
+        }
+        if (batch.rows() == 0) {
+            return;
+        }
+        int segment = turns.get(0).segment();
+        model.forwardEarly(segment, batch);
+        int row = 0;
+        for (Turn turn : turns) {
+            for (int left = turn.rowsLeft(); left > 0; left--) {
+                turn.addRow(exitStates.keep(model.states(segment), row++));
+            }
+        }
+    }
+
+    /** Takes all rows through the remaining layers, each turn's from its own exit on. */
+    private void forwardRemainder() {
+        batch.clear();
+        for (int segment = 1; segment < model.segments(); segment++) {
+            for (Turn turn : entering.get(segment)) {
+                for (int row = 0; row < turn.rows(); row++) {
+                    exitStates.copy(turn.exitState(row), model.states(segment), batch.rows() + row);
+                }
+                batch.add(turn.cache(), turn.sequence().cached(), turn.rows(), turn.questions());
+            }
+            if (segment < model.segments() - 1 && batch.rows() > 0) {
+                model.forward(segment, batch);
+            }
+        }
+        model.forwardLast(batch);
+    }
+
+    /** Takes a row of the exit's logits, and drafts what they say if that is worth it. */
+    private void propose(Turn turn, int drafts, TokenRows logits, int row) {
+        boolean greedy = turn.sequence().sampling().greedy();
+        OptionalInt token =
+                greedy ? logits.argmax(row) : draw(turn.sequence(), drafts, logits, row);
+        if (token.isEmpty()) {
+            turn.fail(NO_NUMBER);
+            return;
+        }
         double confidence =
                 greedy ? TokenDistribution.confidence(logits, row) : distribution.confidence();
-        if (confidence < sequence.confidenceThreshold()) {
+        if (confidence < turn.sequence().drafting().confidenceThreshold()) {
             return;
         }
-        double probability = policy.acceptance(sequence, confidence);
-        double survival = sequence.survival() * probability;
-        if (sequence.ends(token)
-                || policy.worthARow(survival, exit, drafting.size(), batchSize, planned)) {
-            sequence.addDraft(token, confidence, probability);
+        double acceptance = policy.acceptance(turn, confidence);
+        boolean ends = turn.sequence().ends(token.getAsInt());
+        if (ends || policy.takeRow(turn, acceptance, drafting.size())) {
+            turn.addDraft(token.getAsInt(), confidence, acceptance);
         }
     }
 
-    /** Takes the tokens just drafted through the early layers. */
-    private void forwardDrafts(int exit) {
-        if (drafting.isEmpty()) {
-            return;
-        }
-        spans.clear();
-        for (Sequence sequence : drafting) {
-            model.embed(sequence.lastDraft(), spans.rows());
-            spans.add(sequence.cache(), sequence.cached() + sequence.rows(), 1);
-        }
-        forwardEarly(exit);
-        for (int row = 0; row < drafting.size(); row++) {
-            drafting.get(row).addRow(keep(exit, row));
+    /** Takes a row of the model's logits, and notes what the model writes. */
+    private void decide(Turn turn, int drafts, TokenRows logits, int row) {
+        OptionalInt token =
+                turn.sequence().sampling().greedy()
+                        ? model.argmax(row)
+                        : draw(turn.sequence(), drafts, logits, row);
+        if (token.isPresent()) {
+            turn.choose(drafts, token.getAsInt());
+        } else {
+            turn.fail(NO_NUMBER);
         }
     }
 
-    private void forwardEarly(int exit) {
-        for (int segment = 0; segment < exit; segment++) {
-            forward(segment);
-        }
-    }
-
-    /** One segment over the spans, timed. */
-    private void forward(int segment) {
-        long start = System.nanoTime();
-        model.forward(segment, spans);
-        policy.spend(segment, spans.rows(), System.nanoTime() - start);
-    }
-
-    /** The last segment over the spans, timed; the rows that are asked about leave it. */
-    private void forwardLast() {
-        long start = System.nanoTime();
-        model.forwardLast(spans, asking, asked);
-        policy.spend(model.segments() - 1, spans.rows(), System.nanoTime() - start);
-    }
-
-    /** The head over the first rows of its input, timed. */
-    private TokenRows logits(int count) {
-        long start = System.nanoTime();
-        TokenRows logits = model.logits(count);
-        policy.spendHead(count, System.nanoTime() - start);
-        return logits;
-    }
-
-    /** Keeps an exit's hidden state; returns where. */
-    private int keep(int exit, int row) {
-        TokenRows states = model.states(exit);
-        states.read(row, exitStates, kept * states.width());
-        return kept++;
-    }
-
-    /**
-     * Takes all that the drafts left behind through the remaining layers, each sequence from its
-     * own exit on, and chooses what the model writes behind every row.
-     */
-    private void verify() {
-        spans.clear();
-        for (int segment = 1; segment < model.segments(); segment++) {
-            TokenRows states = model.states(segment);
-            int row = spans.rows();
-            for (Sequence sequence : byExit.get(segment)) {
-                for (int i = 0; i < sequence.rows(); i++) {
-                    states.write(row++, exitStates, sequence.exitRow(i) * states.width());
-                }
-                spans.add(sequence.cache(), sequence.cached(), sequence.rows());
-            }
-            if (segment < model.segments() - 1 && spans.rows() > 0) {
-                forward(segment);
-            }
-        }
-        ask();
-        forwardLast();
-        answer();
-    }
-
-    /** Collects the rows that the head is asked about: of a prompt, only the end. */
-    private void ask() {
-        asked = 0;
-        int row = 0;
-        for (List<Sequence> sequences : byExit) {
-            for (Sequence sequence : sequences) {
-                int rows = sequence.rows();
-                int first = sequence.writes() ? sequence.pending() - 1 : rows;
-                for (int i = first; i < rows; i++) {
-                    asking[asked] = row + i;
-                    askers[asked] = sequence;
-                    askedRows[asked++] = i - first;
-                }
-                row += rows;
-            }
-        }
-    }
-
-    /** Has the head say what the model writes behind the rows, and chooses. */
-    private void answer() {
-        TokenRows states = model.states(model.segments());
-        for (int from = 0; from < asked; from += LayerSkipModel.MAX_LOGIT_ROWS) {
-            int count = Math.min(asked - from, LayerSkipModel.MAX_LOGIT_ROWS);
-            for (int i = 0; i < count; i++) {
-                model.headInput().write(i, states, from + i);
-            }
-            TokenRows logits = logits(count);
-            for (int i = 0; i < count; i++) {
-                Sequence sequence = askers[from + i];
-                int row = askedRows[from + i];
-                try {
-                    sequence.choose(
-                            row,
-                            sequence.sampling().greedy()
-                                    ? greatest(model.argmax(i))
-                                    : sample(sequence, logits, i, sequence.length() + row));
-                } catch (ArithmeticException e) {
-                    sequence.fail(e);
-                }
-            }
-        }
-        Arrays.fill(askers, 0, asked, null);
-    }
-
-    private static int greatest(OptionalInt argmax) {
-        return argmax.orElseThrow(() -> new ArithmeticException("the greatest logit is no number"));
-    }
-
-    /** Draws by the logits of a row: the same random numbers for draft and model. */
-    private int sample(Sequence sequence, TokenRows logits, int row, int position) {
+    /** Draws what follows so many drafts: the same random numbers for draft and model. */
+    private OptionalInt draw(Sequence sequence, int drafts, TokenRows logits, int row) {
         distribution.set(logits, row, sequence.sampling());
-        return distribution.sample(sequence.seed(), position);
+        return OptionalInt.of(distribution.sample(sequence.seed(), sequence.length() + drafts));
+    }
+
+    /** Told what the head says to a question. */
+    @FunctionalInterface
+    private interface Answer {
+
+        /**
+         * @param drafts that come before the token in question
+         * @param logits [rows, vocab]
+         */
+        void take(Turn turn, int drafts, TokenRows logits, int row);
+    }
+
+    /** Rows for the head, which takes a few at a time, and who asks what. */
+    private final class Questions {
+
+        private final Turn[] turns = new Turn[MAX_LOGIT_ROWS];
+        private final int[] drafts = new int[MAX_LOGIT_ROWS];
+        private int count;
+
+        /** Adds a question, whose hidden state has to be put into {@link #row} of the input. */
+        void ask(Turn turn, int draftsBefore, Answer answer) {
+            if (count == MAX_LOGIT_ROWS) {
+                answer(answer);
+            }
+            turns[count] = turn;
+            drafts[count] = draftsBefore;
+            count++;
+        }
+
+        /** The last question's row of the head's input. */
+        int row() {
+            return count - 1;
+        }
+
+        /** Has the head answer what was asked since. */
+        void answer(Answer answer) {
+            if (count == 0) {
+                return;
+            }
+            TokenRows logits = model.logits(count);
+            for (int row = 0; row < count; row++) {
+                long start = System.nanoTime();
+                answer.take(turns[row], drafts[row], logits, row);
+                policy.chose(turns[row], System.nanoTime() - start);
+                turns[row] = null;
+            }
+            count = 0;
+        }
     }
 }

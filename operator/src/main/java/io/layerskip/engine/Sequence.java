@@ -1,31 +1,19 @@
 package io.layerskip.engine;
 
 import io.layerskip.forward.KeyValueCache;
-import io.layerskip.forward.LayerSkipModel;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 
 /**
- * The tokens of one request while it is generated, how to go on, and its part of a round.
+ * The tokens of one request while it is generated, and how to go on.
  *
  * <p>All tokens but the last have gone through the model and stand in the cache, once the sequence
- * is prefilled; the last one enters the next round. A sequence that gave its cache up is prefilled
- * again, what it has written included.
+ * is prefilled; the last one enters the next round. What it gives up of its cache it takes through
+ * the model again, tokens that it has written included.
  */
 final class Sequence implements AutoCloseable {
-
-    /** Told of each token as it is written. */
-    @FunctionalInterface
-    interface TokenListener {
-
-        /**
-         * @param drafted whether the token was an accepted draft
-         * @return whether the sequence goes on
-         */
-        boolean wrote(boolean drafted);
-    }
 
     /** Drafts that "fares like the others" counts for. */
     private static final double PRIOR = 8;
@@ -46,19 +34,6 @@ final class Sequence implements AutoCloseable {
     private int rounds;
     private double expected;
     private double came;
-
-    private final int[] drafts = new int[GenerationParameters.MAX_ASSISTANT_TOKENS];
-    private final double[] confidences = new double[GenerationParameters.MAX_ASSISTANT_TOKENS];
-    private final double[] acceptances = new double[GenerationParameters.MAX_ASSISTANT_TOKENS];
-    private final int[] exitRows = new int[LayerSkipModel.MAX_ROWS];
-    private final int[] choices = new int[GenerationParameters.MAX_ASSISTANT_TOKENS + 1];
-    private int limit;
-    private int draftCount;
-    private int rows;
-    private int pending;
-    private boolean prefilling;
-    private double survival;
-    private RuntimeException failure;
 
     /**
      * How a request wants to draft.
@@ -94,8 +69,8 @@ final class Sequence implements AutoCloseable {
     }
 
     /**
-     * Whether an earlier run of this request can have stopped behind these tokens, with some left
-     * to write.
+     * Whether an earlier run of this request can have stopped after these tokens, with some left to
+     * write.
      */
     boolean canResume(List<Integer> written) {
         return written.size() < remaining() && written.stream().noneMatch(this::ends);
@@ -116,6 +91,11 @@ final class Sequence implements AutoCloseable {
 
     int length() {
         return length;
+    }
+
+    /** Length of prompt and completion if as much is written as may be. */
+    int maxLength() {
+        return tokens.length;
     }
 
     int promptLength() {
@@ -141,16 +121,8 @@ final class Sequence implements AutoCloseable {
         return completionLength() > 0 && cached == length - 1;
     }
 
-    int exitLayer() {
-        return drafting.exitLayer();
-    }
-
-    boolean draftsAutomatically() {
-        return drafting.numAssistantTokens().isEmpty();
-    }
-
-    double confidenceThreshold() {
-        return drafting.confidenceThreshold();
+    Drafting drafting() {
+        return drafting;
     }
 
     Sampling sampling() {
@@ -172,11 +144,12 @@ final class Sequence implements AutoCloseable {
 
     /** Whether the last token written is an end, or none may follow. */
     boolean ended() {
-        return remaining() == 0 || completionLength() > 0 && ends(tokens[length - 1]);
+        return remaining() == 0 || endedByToken();
     }
 
-    int lastToken() {
-        return tokens[length - 1];
+    /** Whether the last token written is an end. */
+    boolean endedByToken() {
+        return completionLength() > 0 && ends(tokens[length - 1]);
     }
 
     /** Notes that so many tokens were found in the cache, computed for another sequence. */
@@ -185,141 +158,42 @@ final class Sequence implements AutoCloseable {
         cachedPromptTokens = Math.min(count, promptLength);
     }
 
-    int cachedPromptTokens() {
-        return cachedPromptTokens;
+    /** Gives the last block of its cache up; what that held has to be computed again. */
+    void giveUpBlock() {
+        cache.giveBack();
+        cached = Math.min(cached, cache.capacity());
     }
 
-    /** Gives the cache up; what it held has to be computed again. */
-    void preempt() {
-        cache.close();
-        cached = 0;
+    /** Adds a token. */
+    void write(int token) {
+        tokens[length++] = token;
     }
 
-    /** Starts a round behind the last token written; at most so many tokens are drafted. */
-    void startRound(int mostDrafts) {
-        start(1, mostDrafts);
-        prefilling = false;
-    }
-
-    /**
-     * Starts a round with a part of the prompt, of at most so many tokens. Behind the end of the
-     * prompt, tokens are drafted as behind any other.
-     */
-    void startChunk(int mostTokens, int mostDrafts) {
-        int chunk = Math.min(length - cached, mostTokens);
-        start(chunk, cached + chunk == length ? mostDrafts : 0);
-        prefilling = true;
+    /** Notes that so many more tokens have gone through the model, with nothing written. */
+    void addCached(int count) {
+        cached += count;
     }
 
     /**
-     * The model adds a token of its own to the drafts, so there is no use for more of them than may
-     * still be written, less one.
-     */
-    private void start(int rows, int mostDrafts) {
-        int wanted =
-                drafting.numAssistantTokens().orElse(GenerationParameters.MAX_ASSISTANT_TOKENS);
-        limit = Math.max(0, Math.min(Math.min(wanted, remaining() - 1), mostDrafts));
-        draftCount = 0;
-        pending = rows;
-        this.rows = rows;
-        survival = draftsAutomatically() ? 1 : Double.POSITIVE_INFINITY;
-        failure = null;
-    }
-
-    /** Takes no part in the round that starts. */
-    void leaveRound() {
-        rows = 0;
-    }
-
-    boolean inRound() {
-        return rows > 0;
-    }
-
-    /** Whether this round takes a part of the prompt. */
-    boolean isPrefilling() {
-        return prefilling;
-    }
-
-    /** Tokens known before this round that it takes: a part of the prompt, or the last written. */
-    int pending() {
-        return pending;
-    }
-
-    /** Whether they are all that were left, so that something is written behind them. */
-    boolean writes() {
-        return cached + pending == length;
-    }
-
-    /** Most positions that the cache needs in this round. */
-    int positionsNeeded() {
-        return cached + pending + limit;
-    }
-
-    /** Whether the round's draft may grow. */
-    boolean mayDraft() {
-        return failure == null && draftCount < limit && rows == pending + draftCount;
-    }
-
-    /**
-     * Adds a draft.
+     * Notes that a round has ended, its tokens written.
      *
-     * @param probability that the model accepts it, if it does all before it
+     * @param prefill whether it took a part of the prompt
      */
-    void addDraft(int token, double confidence, double probability) {
-        drafts[draftCount] = token;
-        confidences[draftCount] = confidence;
-        acceptances[draftCount] = probability;
-        draftCount++;
-        survival *= probability;
+    void endRound(boolean prefill, int drafted, int accepted) {
+        cached = length - 1;
+        rounds += prefill ? 0 : 1;
+        this.drafted += drafted;
+        this.accepted += accepted;
     }
 
     /**
-     * Whether the last draft has yet to take its row; an end is followed by nothing, so has none.
+     * Learns what became of a draft.
+     *
+     * @param acceptance the probability that it was given
      */
-    boolean awaitsRow() {
-        return rows < pending + draftCount && !ends(lastDraft());
-    }
-
-    /** Adds the last draft's row. */
-    void addRow(int kept) {
-        exitRows[rows++] = kept;
-    }
-
-    int draftCount() {
-        return draftCount;
-    }
-
-    int lastDraft() {
-        return drafts[draftCount - 1];
-    }
-
-    /** Probability that all of this round's drafts are accepted; infinite for a fixed length. */
-    double survival() {
-        return survival;
-    }
-
-    /** Rows that the remainder takes of this sequence. */
-    int rows() {
-        return rows;
-    }
-
-    /** Where the exit's hidden state of a row is kept until the remainder takes it. */
-    int exitRow(int row) {
-        return exitRows[row];
-    }
-
-    void exitRow(int row, int kept) {
-        exitRows[row] = kept;
-    }
-
-    /** Notes what the model writes behind the last known token and so many drafts. */
-    void choose(int drafts, int token) {
-        choices[drafts] = token;
-    }
-
-    /** Notes that this round went wrong for this sequence alone. */
-    void fail(RuntimeException reason) {
-        failure = reason;
+    void learn(double acceptance, boolean wasAccepted) {
+        expected += acceptance;
+        came += wasAccepted ? 1 : 0;
     }
 
     /** How much better, or worse, the drafts of this sequence fare than their confidence says. */
@@ -328,53 +202,21 @@ final class Sequence implements AutoCloseable {
     }
 
     /**
-     * Ends a round: writes drafts as long as they are what the model writes, then one token of the
-     * model's own.
+     * What it took so far.
      *
-     * @return how many tokens were written
-     * @throws RuntimeException what {@link #fail} was told, or the listener threw
+     * @param timeToFirstTokenNanos from the request to its first token, in ns
+     * @param totalNanos from the request until now, in ns
      */
-    int accept(DraftPolicy policy, TokenListener listener) {
-        if (failure != null) {
-            throw failure;
-        }
-        if (!writes()) {
-            cached += pending;
-            return 0;
-        }
-        int before = length;
-        rounds += prefilling ? 0 : 1;
-        drafted += draftCount;
-        boolean goesOn = true;
-        for (int row = 0; row <= rows - pending && goesOn; row++) {
-            write(choices[row]);
-            boolean isDraft = row < draftCount && choices[row] == drafts[row];
-            if (row < draftCount) {
-                policy.observe(confidences[row], isDraft);
-                expected += acceptances[row];
-                came += isDraft ? 1 : 0;
-            }
-            accepted += isDraft ? 1 : 0;
-            goesOn = listener.wrote(isDraft) && isDraft;
-        }
-        cached = length - 1;
-        return length - before;
-    }
-
-    private void write(int token) {
-        tokens[length++] = token;
-    }
-
-    int drafted() {
-        return drafted;
-    }
-
-    int accepted() {
-        return accepted;
-    }
-
-    int rounds() {
-        return rounds;
+    GenerationStatistics statistics(long timeToFirstTokenNanos, long totalNanos) {
+        return new GenerationStatistics(
+                promptLength,
+                cachedPromptTokens,
+                completionLength(),
+                drafted,
+                accepted,
+                rounds,
+                timeToFirstTokenNanos,
+                totalNanos);
     }
 
     @Override

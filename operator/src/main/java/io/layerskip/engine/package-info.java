@@ -1,19 +1,24 @@
 /**
- * Self-speculative generation with one model: the first layers draft, the remaining ones verify.
+ * Self-speculative generation with one model: which passes are taken, and for whom.
  *
  * <pre>
- * GenerationRequest --> GenerationEngine (one thread) ---------------------> GenerationResult
- *                          |  a round of all active requests together
- *                          v
- *                       SelfSpeculation: draft, verify     DraftPolicy: how far to draft
- *                          |                               Sequence: tokens, KeyValueCache
- *                          v                               PrefixCache: beginnings of prompts
- *                       LayerSkipModel: passes over rows of any sequences (RaggedBatch)
- *
- *  token -> embedding -> [0, E) ---> exit states ---> [E, L) ---> final states
- *             rows      segment(s)      rows         segment(s)       rows
- *                                        |                              |
- *                                       head: draft's logits          head: model's logits
+ *   GenerationRequest
+ *     |  submit
+ *     v
+ *   PreparationQueue         thread "layerskip-tokenizer": RequestPreparation checks, tokenises
+ *     |                                                    --> Sequence: tokens, KeyValueCache
+ *     v
+ *   ContinuousBatching       thread "layerskip-engine": round after round of all under way
+ *     |  Scheduler             who takes part, with how much of a prompt, in whose memory
+ *     |                        --> a Turn each: rows, drafts, choices
+ *     |  SelfSpeculation       draft, verify, accept
+ *     |    DraftPolicy           how far to draft, by PassCosts
+ *     |    LayerSkipModel        the passes (io.layerskip.forward)
+ *     v
+ *   ActiveGeneration         writes what a turn brought: CompletionText, stop texts
+ *     |
+ *     v
+ *   GenerationResult
  * </pre>
  *
  * <p>A round runs the early layers once a drafted token, each time feeding the token that the head
@@ -24,11 +29,10 @@
  * twice: their keys and values, and those of the later layers, stand in one cache, and a refused
  * draft's are overwritten by what follows.
  *
- * <p>Sequences of a pass may be at any length, exit at different layers, draft any number of tokens
- * and be refused anywhere: matrices are multiplied with the rows of all, and attention, which is
- * the only place where rows meet, is computed outside ONNX Runtime, a row at a time over its own
- * sequence's blocks of keys and values.
+ * <p>Two places are open. A draft need not come from the exit: rows that took no early layers would
+ * enter the remainder at its first segment, 0. And a constraint on tokens would mask the logits
+ * where a turn's token is chosen, for draft and model alike.
  *
- * <p>Nothing here knows of Flink or Kafka.
+ * <p>Nothing here knows of Flink or Kafka, or of ONNX Runtime.
  */
 package io.layerskip.engine;

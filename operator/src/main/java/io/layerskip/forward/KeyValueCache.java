@@ -48,6 +48,11 @@ public final class KeyValueCache implements AutoCloseable {
         return true;
     }
 
+    /** Gives the last block back; what it held has to be computed again. */
+    public void giveBack() {
+        memory.release(blocks.remove(blocks.size() - 1));
+    }
+
     /** Adds a block that others own as well; all its positions must be valid. */
     void share(KeyValueBlock block) {
         block.retain();

@@ -73,35 +73,35 @@ final class LayerSegment implements AutoCloseable {
      * @param hidden [rows, hidden] that enter the first layer
      * @param target [rows, hidden] that leave the last; another buffer than {@code hidden}
      */
-    void forward(RaggedBatch spans, TokenRows hidden, TokenRows target) {
-        TokenRows entering = forwardToLastAttention(spans, hidden);
-        finish(entering, spans.rows(), target);
+    void forward(RaggedBatch batch, TokenRows hidden, TokenRows target) {
+        TokenRows entering = forwardToLastAttention(batch, hidden);
+        finish(entering, batch.rows(), target);
     }
 
     /**
      * The same, but only some rows leave: after its attention, the last layer computes no others.
      *
      * @param hidden overwritten
-     * @param target [count, hidden]
-     * @param leaving rows in [0, count), rising
+     * @param target [leaving, hidden]
      */
-    void forward(RaggedBatch spans, TokenRows hidden, TokenRows target, int[] leaving, int count) {
-        TokenRows entering = forwardToLastAttention(spans, hidden);
-        if (count > 0) {
-            entering.select(leaving, count);
-            scratch.attended.select(leaving, count);
-            finish(entering, count, target);
+    void forwardLeaving(RaggedBatch batch, TokenRows hidden, TokenRows target) {
+        TokenRows entering = forwardToLastAttention(batch, hidden);
+        int leaving = batch.leaving();
+        if (leaving > 0) {
+            entering.select(batch.leavingRows(), leaving);
+            scratch.attended.select(batch.leavingRows(), leaving);
+            finish(entering, leaving, target);
         }
     }
 
     /** Leaves the last layer's attention in the scratch; returns what entered that layer. */
-    private TokenRows forwardToLastAttention(RaggedBatch spans, TokenRows hidden) {
-        int rows = spans.rows();
+    private TokenRows forwardToLastAttention(RaggedBatch batch, TokenRows hidden) {
+        int rows = batch.rows();
         runs.get(0).input(OnnxGraphs.HIDDEN, hidden.view(rows));
         runs.get(0).output(OnnxGraphs.QKV, scratch.qkv.view(rows)).run();
         TokenRows entering = hidden;
         for (int layer = from; layer < to - 1; layer++) {
-            scratch.attention.attend(layer, spans, scratch.qkv, scratch.attended);
+            scratch.attention.attend(layer, batch, scratch.qkv, scratch.attended);
             TokenRows leaving = entering == scratch.even ? scratch.odd : scratch.even;
             runs.get(layer - from + 1)
                     .input(OnnxGraphs.ATTENDED, scratch.attended.view(rows))
@@ -111,7 +111,7 @@ final class LayerSegment implements AutoCloseable {
                     .run();
             entering = leaving;
         }
-        scratch.attention.attend(to - 1, spans, scratch.qkv, scratch.attended);
+        scratch.attention.attend(to - 1, batch, scratch.qkv, scratch.attended);
         return entering;
     }
 

@@ -43,6 +43,7 @@ public final class LayerSkipModel implements AutoCloseable {
     private final TokenRows headInput;
     private final TokenRows logits;
     private final Optional<NearTies> nearTies;
+    private PassListener listener = (pass, rows, nanos) -> {};
 
     /**
      * Builds the sessions, which takes seconds for a large model.
@@ -124,19 +125,34 @@ public final class LayerSkipModel implements AutoCloseable {
         embedding.read(token, embedded.values(), row * embedded.width());
     }
 
-    /** One segment over all rows of the spans, which stand in {@link #states}, in their order. */
-    public void forward(int segment, RaggedBatch spans) {
-        segments.get(segment).forward(spans, states.get(segment), states.get(segment + 1));
+    /** Tells the listener of every pass from now on. */
+    public void onPass(PassListener listener) {
+        this.listener = listener;
     }
 
     /**
-     * The last segment; only some rows, rising, leave the model.
-     *
-     * @see LayerSegment#forward(RaggedBatch, TokenRows, TokenRows, int[], int)
+     * All layers before a segment over a batch, whose rows stand embedded; their states stand in
+     * {@link #states states(segment)} then.
      */
-    public void forwardLast(RaggedBatch spans, int[] leaving, int count) {
+    public void forwardEarly(int segment, RaggedBatch batch) {
+        for (int early = 0; early < segment; early++) {
+            forward(early, batch);
+        }
+    }
+
+    /** One segment over all rows of a batch, which stand in {@link #states}, in their order. */
+    public void forward(int segment, RaggedBatch batch) {
+        long start = System.nanoTime();
+        segments.get(segment).forward(batch, states.get(segment), states.get(segment + 1));
+        listener.passed(segment, batch.rows(), System.nanoTime() - start);
+    }
+
+    /** The last segment; only the batch's {@link RaggedBatch#leaving leaving} rows leave it. */
+    public void forwardLast(RaggedBatch batch) {
         int last = segments() - 1;
-        segments.get(last).forward(spans, states.get(last), states.get(last + 1), leaving, count);
+        long start = System.nanoTime();
+        segments.get(last).forwardLeaving(batch, states.get(last), states.get(last + 1));
+        listener.passed(last, batch.rows(), System.nanoTime() - start);
     }
 
     /** Where hidden states [rows, hidden] for {@link #logits} are put. */
@@ -146,8 +162,10 @@ public final class LayerSkipModel implements AutoCloseable {
 
     /** The head on rows [0, count) of {@link #headInput}; the next call overwrites the result. */
     public TokenRows logits(int count) {
+        long start = System.nanoTime();
         head.input(OnnxGraphs.HIDDEN, headInput.view(count));
         head.output(OnnxGraphs.LOGITS, logits.view(count)).run();
+        listener.passed(segments(), count, System.nanoTime() - start);
         return logits;
     }
 

@@ -1,9 +1,12 @@
 package io.layerskip.forward;
 
+import org.apache.flink.annotation.PublicEvolving;
+
 /**
  * How matrices are kept and multiplied. Norms, attention and everything between products are
  * float32 in any case, and no row's result depends on the rows beside it.
  */
+@PublicEvolving
 public enum Precision {
     /** float32, as exact as the checkpoint. */
     FP32,

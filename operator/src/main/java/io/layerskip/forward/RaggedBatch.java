@@ -5,7 +5,7 @@ import org.apache.flink.annotation.Internal;
 
 /**
  * Whose tokens the rows of a pass are: spans of rows, each consecutive positions of one sequence. A
- * buffer that is filled anew for every pass.
+ * buffer that is filled again for every pass.
  */
 @Internal
 public final class RaggedBatch {
@@ -13,17 +13,33 @@ public final class RaggedBatch {
     private KeyValueCache[] caches = new KeyValueCache[16];
     private int[] positions = new int[16];
     private int[] counts = new int[16];
+    private int[] leavingRows = new int[16];
     private int size;
     private int rows;
+    private int leaving;
 
     public void clear() {
         Arrays.fill(caches, 0, size, null);
         size = 0;
         rows = 0;
+        leaving = 0;
     }
 
-    /** Adds a span of {@code count} rows behind the others. */
+    /** Adds a span of {@code count} rows after the others; none of them leaves the model. */
     public void add(KeyValueCache cache, int position, int count) {
+        add(cache, position, count, 0);
+    }
+
+    /**
+     * Adds a span of rows after the others.
+     *
+     * @param cache of the sequence, with room for all of them
+     * @param position in the sequence of the first
+     * @param count of rows
+     * @param leaving how many of the last ones leave the model in {@link
+     *     LayerSkipModel#forwardLast}
+     */
+    public void add(KeyValueCache cache, int position, int count, int leaving) {
         if (position + count > cache.capacity()) {
             throw new IllegalArgumentException(
                     (position + count) + " tokens in a cache for " + cache.capacity());
@@ -38,6 +54,12 @@ public final class RaggedBatch {
         counts[size] = count;
         size++;
         rows += count;
+        if (this.leaving + leaving > leavingRows.length) {
+            leavingRows = Arrays.copyOf(leavingRows, 2 * (this.leaving + leaving));
+        }
+        for (int row = rows - leaving; row < rows; row++) {
+            leavingRows[this.leaving++] = row;
+        }
     }
 
     public int size() {
@@ -49,16 +71,26 @@ public final class RaggedBatch {
         return rows;
     }
 
-    public KeyValueCache cache(int span) {
+    /** How many of them leave the model. */
+    public int leaving() {
+        return leaving;
+    }
+
+    /** Those that leave, rising; valid up to {@link #leaving}. */
+    int[] leavingRows() {
+        return leavingRows;
+    }
+
+    KeyValueCache cache(int span) {
         return caches[span];
     }
 
     /** Position in its sequence of the span's first row. */
-    public int position(int span) {
+    int position(int span) {
         return positions[span];
     }
 
-    public int count(int span) {
+    int count(int span) {
         return counts[span];
     }
 }

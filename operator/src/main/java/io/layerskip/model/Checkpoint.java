@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * A Hugging Face folder, opened and checked: config.json, generation_config.json where there is
@@ -17,6 +18,7 @@ import java.util.TreeMap;
  * the operating system answers a read behind the end of a mapped file with an error that ends the
  * process.
  */
+@PublicEvolving
 public final class Checkpoint implements AutoCloseable {
 
     /** Of each tensor. */

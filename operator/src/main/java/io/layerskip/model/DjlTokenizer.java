@@ -27,9 +27,12 @@ final class DjlTokenizer implements Tokenizer {
     /** Held for writing to close: native memory must not go while another thread is in it. */
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
-    private DjlTokenizer(HuggingFaceTokenizer tokenizer, BitSet unknown) {
+    private final TokenCountBound bound;
+
+    private DjlTokenizer(HuggingFaceTokenizer tokenizer, BitSet unknown, TokenCountBound bound) {
         this.tokenizer = tokenizer;
         this.unknown = unknown;
+        this.bound = bound;
     }
 
     /**
@@ -44,7 +47,7 @@ final class DjlTokenizer implements Tokenizer {
             throws CheckpointException {
         byte[] json = BoundedFile.read(file, MAX_FILE_BYTES);
         String name = file.getFileName().toString();
-        TokenizerVocabulary.requireWithin(name, json, vocabSize);
+        TokenCountBound bound = TokenizerVocabulary.requireWithin(name, json, vocabSize);
         NativeTokenizerLibrary.load();
         DjlTokenizer tokenizer;
         BitSet unknown = new BitSet();
@@ -54,7 +57,8 @@ final class DjlTokenizer implements Tokenizer {
                     new DjlTokenizer(
                             HuggingFaceTokenizer.newInstance(
                                     new ByteArrayInputStream(used), OPTIONS),
-                            unknown);
+                            unknown,
+                            bound);
         } catch (IOException | RuntimeException e) {
             throw new CheckpointException(
                     "%s is not a tokenizer: %s".formatted(name, e.getMessage()), e);
@@ -79,6 +83,11 @@ final class DjlTokenizer implements Tokenizer {
         } finally {
             lock.readLock().unlock();
         }
+    }
+
+    @Override
+    public int leastTokens(String text) {
+        return bound.leastTokens(text);
     }
 
     @Override

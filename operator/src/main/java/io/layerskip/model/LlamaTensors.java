@@ -3,8 +3,10 @@ package io.layerskip.model;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.annotation.Internal;
 
 /** The tensors that a Llama's configuration implies, and their names. */
+@Internal
 public final class LlamaTensors {
 
     public static final String EMBEDDING = "model.embed_tokens.weight";

@@ -2,6 +2,7 @@ package io.layerskip.model;
 
 import java.util.List;
 import java.util.OptionalInt;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * The architecture that config.json describes, in Hugging Face's names.
@@ -20,6 +21,7 @@ import java.util.OptionalInt;
  * @param eosTokenIds tokens that end a sequence; may be empty
  * @param defaultMaxNewTokens generation_config.json's max_new_tokens, if it has one
  */
+@PublicEvolving
 public record ModelConfig(
         int vocabSize,
         int hiddenSize,

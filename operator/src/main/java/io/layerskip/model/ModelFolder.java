@@ -5,10 +5,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.flink.annotation.PublicEvolving;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A checkpoint folder of the local file system, perhaps a copy that goes when it is closed. */
+@PublicEvolving
 public final class ModelFolder implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(ModelFolder.class);

@@ -12,6 +12,7 @@ import java.util.Iterator;
 import java.util.Optional;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * Where a checkpoint folder is: on disk, or among the resources of a class path.
@@ -19,6 +20,7 @@ import java.util.jar.JarFile;
  * @param name a path of the local file system, or {@value #CLASSPATH_PREFIX} and the folder's name
  *     on the class path, such as {@code classpath:models/layerskip-intents-9M}
  */
+@PublicEvolving
 public record ModelLocation(String name) {
 
     /** Marks a folder on the class path. */

@@ -1,6 +1,7 @@
 package io.layerskip.model;
 
 import java.util.Optional;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * Rotary position embedding (RoPE; Su et al., 2021), with Llama 3.1's frequency scaling where the
@@ -9,6 +10,7 @@ import java.util.Optional;
  * @param theta base of the frequencies
  * @param scaling {@code rope_scaling} of type {@code llama3}; empty for none
  */
+@PublicEvolving
 public record RotaryEmbedding(double theta, Optional<Llama3Scaling> scaling) {
 
     /**

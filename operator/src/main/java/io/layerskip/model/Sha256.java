@@ -9,8 +9,10 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import org.apache.flink.annotation.Internal;
 
 /** A SHA-256 hash of texts, bytes and parts of files. Not thread-safe. */
+@Internal
 public final class Sha256 {
 
     private static final int READ_BYTES = 1 << 20;

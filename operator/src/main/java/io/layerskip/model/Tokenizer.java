@@ -1,9 +1,12 @@
 package io.layerskip.model;
 
+import org.apache.flink.annotation.PublicEvolving;
+
 /**
  * Text to token ids and back, by the checkpoint's tokenizer.json. Safe for use by several threads;
  * after {@link #close()}, encoding and decoding throw {@link IllegalStateException}.
  */
+@PublicEvolving
 public interface Tokenizer extends AutoCloseable {
 
     /**
@@ -11,6 +14,12 @@ public interface Tokenizer extends AutoCloseable {
      * however long the prompt.
      */
     int[] encode(String text);
+
+    /**
+     * A lower bound of the number of tokens that {@link #encode} makes of a text, found without
+     * encoding it: no token is longer than the vocabulary's longest. 0 where nothing can be said.
+     */
+    int leastTokens(String text);
 
     /**
      * The text of ids[from, to), special tokens left out, undecodable bytes as U+FFFD.

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 
 /**
@@ -25,8 +26,16 @@ final class TokenizerVocabulary {
                             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
                             .build());
 
+    private static final int BYTES = 256;
+
     private final String file;
     private final int vocabSize;
+
+    /** Everything but the vocabulary. */
+    private final ObjectNode settings = JSON.createObjectNode();
+
+    private int longestToken = 1;
+    private int byteTokens;
 
     private TokenizerVocabulary(String file, int vocabSize) {
         this.file = file;
@@ -38,11 +47,16 @@ final class TokenizerVocabulary {
      *
      * @param file the file's name, for messages
      * @param json the file's content
+     * @return how few tokens a text can have with this vocabulary
      * @throws CheckpointException naming the token and its id; or if this is no JSON object
      */
-    static void requireWithin(String file, byte[] json, int vocabSize) throws CheckpointException {
+    static TokenCountBound requireWithin(String file, byte[] json, int vocabSize)
+            throws CheckpointException {
         try (JsonParser parser = JSON.createParser(json)) {
-            new TokenizerVocabulary(file, vocabSize).check(parser);
+            TokenizerVocabulary vocabulary = new TokenizerVocabulary(file, vocabSize);
+            vocabulary.check(parser);
+            return TokenCountBound.of(
+                    vocabulary.longestToken, vocabulary.byteTokens == BYTES, vocabulary.settings);
         } catch (CheckpointException e) {
             throw e;
         } catch (JsonProcessingException e) {
@@ -63,7 +77,7 @@ final class TokenizerVocabulary {
             switch (field) {
                 case "added_tokens" -> checkAddedTokens(parser);
                 case "model" -> checkModel(parser);
-                default -> parser.skipChildren();
+                default -> settings.set(field, JSON.readTree(parser));
             }
         }
     }
@@ -71,7 +85,9 @@ final class TokenizerVocabulary {
     private void checkAddedTokens(JsonParser parser) throws IOException {
         while (parser.nextToken() == JsonToken.START_OBJECT) {
             JsonNode token = JSON.readTree(parser);
+            settings.withArray("added_tokens").add(token);
             checkId(token.path("content").toString(), token.path("id"));
+            note(token.path("content").asText());
         }
     }
 
@@ -79,13 +95,16 @@ final class TokenizerVocabulary {
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String field = parser.currentName();
             JsonToken value = parser.nextToken();
-            if (!field.equals("vocab")) {
+            if (value.isScalarValue()) {
+                settings.withObject("/model").set(field, JSON.readTree(parser));
+            } else if (!field.equals("vocab")) {
                 parser.skipChildren();
             } else if (value == JsonToken.START_OBJECT) {
                 while (parser.nextToken() == JsonToken.FIELD_NAME) {
                     String token = parser.currentName();
                     parser.nextToken();
                     checkId('"' + token + '"', JSON.readTree(parser));
+                    note(token);
                 }
             } else {
                 for (int id = 0; parser.nextToken() == JsonToken.START_ARRAY; id++) {
@@ -94,6 +113,11 @@ final class TokenizerVocabulary {
                 }
             }
         }
+    }
+
+    private void note(String token) {
+        longestToken = Math.max(longestToken, token.length());
+        byteTokens += token.length() == 6 && token.startsWith("<0x") ? 1 : 0;
     }
 
     private void checkId(String token, JsonNode id) throws CheckpointException {

@@ -2,6 +2,7 @@ package io.layerskip.model;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * Where one tensor of a checkpoint lies.
@@ -13,6 +14,7 @@ import java.util.List;
  * @param offset of the first element from the start of the file, in bytes
  * @param length in bytes; the elements lie row by row, little-endian
  */
+@PublicEvolving
 public record Weight(
         String name, WeightType type, List<Long> shape, Path file, long offset, long length) {
 

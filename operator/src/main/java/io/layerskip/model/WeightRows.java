@@ -7,8 +7,10 @@ import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import org.apache.flink.annotation.PublicEvolving;
 
 /** A matrix of a checkpoint, read row by row from the mapped file; a vector is a single row. */
+@PublicEvolving
 public final class WeightRows {
 
     private final ByteBuffer rows;

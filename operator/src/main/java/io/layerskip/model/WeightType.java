@@ -1,6 +1,9 @@
 package io.layerskip.model;
 
+import org.apache.flink.annotation.PublicEvolving;
+
 /** Element types of weights, in safetensors' names. */
+@PublicEvolving
 public enum WeightType {
     F32(4),
     F16(2),

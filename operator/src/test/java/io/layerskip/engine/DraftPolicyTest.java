@@ -22,6 +22,8 @@ class DraftPolicyTest {
 
     private static final int BATCH = 16;
 
+    private static final Sampling GREEDY = new Sampling(0, 0, 1);
+
     private static KeyValueMemory memory;
 
     @BeforeAll
@@ -35,68 +37,68 @@ class DraftPolicyTest {
     void draftsWhereFurtherRowsAreCheap() {
         DraftPolicy policy = policy(rows -> 100 + rows);
 
-        assertThat(policy.keep(sequences(1), 1, 1, 1)).isEqualTo(1);
-        assertThat(policy.worthARow(0.5, 1, 1, 1, 1)).isTrue();
+        assertThat(keep(policy, turns(1))).isEqualTo(1);
+        assertThat(takeRow(policy, 0.5, 1)).isTrue();
     }
 
     @Test
     void draftsNothingWhereEveryRowCostsItsShare() {
         DraftPolicy policy = policy(rows -> 100.0 * rows);
 
-        assertThat(policy.keep(sequences(BATCH), 1, BATCH, BATCH)).isZero();
-        assertThat(policy.worthARow(0.5, 1, 1, BATCH, BATCH)).isFalse();
+        assertThat(keep(policy, turns(BATCH))).isZero();
+        assertThat(takeRow(policy, 0.5, BATCH)).isFalse();
     }
 
     @Test
-    void keepsTheSequencesThatAreLikeliestToGoOn() {
+    void keepsTheTurnsThatAreLikeliestToGoOn() {
         // A pass costs 100 up to 4 rows, then 60 for each further one.
         DraftPolicy policy = policy(rows -> rows == 0 ? 0 : 100 + 60.0 * Math.max(0, rows - 4));
-        List<Sequence> sequences = sequences(4);
-        sequences.get(0).addDraft(5, 0.1, 0.01);
-        sequences.get(1).addDraft(5, 0.9, 0.95);
-        Sequence hopeless = sequences.get(0);
+        List<Turn> turns = turns(4);
+        turns.get(0).addDraft(5, 0.1, 0.01);
+        turns.get(1).addDraft(5, 0.9, 0.95);
+        Turn hopeless = turns.get(0);
 
-        int kept = policy.keep(sequences, 1, 4, 4);
+        int kept = keep(policy, turns);
 
-        assertThat(sequences.subList(0, kept)).doesNotContain(hopeless);
-        assertThat(sequences.get(3)).isSameAs(hopeless);
+        assertThat(turns.subList(0, kept)).doesNotContain(hopeless);
+        assertThat(turns.get(3)).isSameAs(hopeless);
     }
 
     @Test
     void keepsAFixedLengthWhateverItCosts() {
         DraftPolicy policy = policy(rows -> 100.0 * rows);
-        List<Sequence> sequences = sequences(2);
-        sequences.add(sequence(OptionalInt.of(5)));
+        List<Turn> turns = turns(2);
+        turns.add(turn(OptionalInt.of(5), GREEDY));
 
-        assertThat(policy.keep(sequences, 1, 3, 3)).isEqualTo(1);
-        assertThat(sequences.get(0).draftsAutomatically()).isFalse();
+        assertThat(keep(policy, turns)).isEqualTo(1);
+        assertThat(turns.get(0).draftsAutomatically()).isFalse();
     }
 
     @Test
     void learnsWhatAConfidenceIsWorth() {
         DraftPolicy policy = policy(rows -> 100 + rows);
-        Sequence sequence = sequence(OptionalInt.empty());
-        double before = policy.acceptance(sequence, 0.92);
+        Turn turn = turn(OptionalInt.empty(), GREEDY);
+        double before = policy.acceptance(turn, 0.92);
         for (int i = 0; i < 200; i++) {
             policy.observe(0.92, i % 4 == 0);
         }
 
         assertThat(before).isCloseTo(0.92, within(1e-9));
-        assertThat(policy.acceptance(sequence, 0.92)).isBetween(0.2, 0.45);
-        assertThat(policy.acceptance(sequence, 0.5)).isCloseTo(0.5, within(1e-9));
+        assertThat(policy.acceptance(turn, 0.92)).isBetween(0.2, 0.45);
+        assertThat(policy.acceptance(turn, 0.5)).isCloseTo(0.5, within(1e-9));
     }
 
     @Test
     void learnsWhatPassesReallyCost() {
         DraftPolicy policy = policy(rows -> 100 + 30.0 * rows);
-        assertThat(policy.worthARow(0.6, 1, 1, 1, 1)).isTrue();
+        assertThat(takeRow(policy, 0.6, 1)).isTrue();
 
         // The early layers turn out to take as long as a round was thought to.
         for (int i = 0; i < 1_000; i++) {
-            policy.spend(0, 1, 400_000);
+            policy.passed(0, 1, 400_000);
         }
 
-        assertThat(policy.worthARow(0.6, 1, 1, 1, 1)).isFalse();
+        assertThat(takeRow(policy, 0.6, 1)).isFalse();
     }
 
     @Test
@@ -105,42 +107,61 @@ class DraftPolicyTest {
         for (int i = 0; i < 500; i++) {
             policy.observe(0.5, false);
         }
-        assertThat(policy.keep(sequences(1), 1, 1, 1)).isZero();
+        assertThat(keep(policy, turns(1))).isZero();
 
         int rounds = 0;
-        while (policy.keep(sequences(1), 1, 1, 1) == 0) {
-            policy.endRound(1, 1);
+        while (keep(policy, turns(1)) == 0) {
+            policy.endRound(false, 1);
             rounds++;
         }
         assertThat(rounds).isBetween(1, 2_000);
-        assertThat(policy.worthARow(0.1, 1, 1, 1, 1)).isTrue();
+        assertThat(policy.takeRow(turn(OptionalInt.empty(), GREEDY), 0.1, 1)).isTrue();
 
-        policy.endRound(1, 1);
-        assertThat(policy.keep(sequences(1), 1, 1, 1)).isZero();
+        policy.endRound(false, 1);
+        assertThat(keep(policy, turns(1))).isZero();
+    }
+
+    @Test
+    void draftsNoTokensWhoseDrawingCostsMoreThanTheyBring() {
+        Sampling drawn = new Sampling(1, 0, 1);
+        DraftPolicy policy = policy(rows -> 100 + rows);
+        Turn greedy = turn(OptionalInt.empty(), GREEDY);
+        Turn sampled = turn(OptionalInt.empty(), drawn);
+        assertThat(keep(policy, new ArrayList<>(List.of(sampled)))).isEqualTo(1);
+
+        // To draw a token turns out to take as long as the whole model.
+        for (int i = 0; i < 1_000; i++) {
+            policy.beginRound(1, 1);
+            policy.chose(sampled, 300_000);
+        }
+
+        assertThat(keep(policy, new ArrayList<>(List.of(sampled)))).isZero();
+        assertThat(policy.takeRow(sampled, 0.9, 1)).isFalse();
+        assertThat(keep(policy, new ArrayList<>(List.of(greedy)))).isEqualTo(1);
     }
 
     @Test
     void findsOutThatDraftingPaysIfTheMachineWasBusyWhenItWasMeasured() {
         // Every pass of more than a row seemed to take ten times as long.
         DraftPolicy policy = policy(rows -> rows < 2 ? 100 * rows : 1_000 + rows);
-        assertThat(policy.keep(sequences(1), 1, 1, 1)).isZero();
+        assertThat(keep(policy, turns(1))).isZero();
 
         for (int i = 0; i < 5_000; i++) {
-            round(policy, policy.keep(sequences(1), 1, 1, 1) == 0 ? 1 : 3);
+            round(policy, keep(policy, turns(1)) == 0 ? 1 : 3);
         }
 
         for (int i = 0; i < 10; i++) {
-            assertThat(policy.keep(sequences(1), 1, 1, 1)).isEqualTo(1);
+            assertThat(keep(policy, turns(1))).isEqualTo(1);
             round(policy, 3);
         }
     }
 
     /** A round whose passes take what they take on an idle machine. */
     private static void round(DraftPolicy policy, int rows) {
-        policy.spend(0, 1, 25_000);
-        policy.spendHead(rows, 25_000 + 250 * rows);
-        policy.spend(1, rows, 250_000 + 2_500 * rows);
-        policy.endRound(1, rows);
+        policy.passed(0, 1, 25_000);
+        policy.passed(2, rows, 25_000 + 250 * rows);
+        policy.passed(1, rows, 250_000 + 2_500 * rows);
+        policy.endRound(false, rows);
     }
 
     /**
@@ -148,7 +169,8 @@ class DraftPolicyTest {
      */
     private static DraftPolicy policy(IntToDoubleFunction cost) {
         return new DraftPolicy(
-                new PassCosts(List.of(curve(cost, 0.25), curve(cost, 2.5)), curve(cost, 0.25)),
+                new PassCosts(
+                        List.of(curve(cost, 0.25), curve(cost, 2.5)), curve(cost, 0.25), 0.1, 0.1),
                 BATCH);
     }
 
@@ -161,25 +183,39 @@ class DraftPolicyTest {
                         .toArray());
     }
 
-    private static List<Sequence> sequences(int count) {
-        List<Sequence> sequences = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            sequences.add(sequence(OptionalInt.empty()));
-        }
-        return sequences;
+    /** Has the policy decide who goes on, in a round of these turns alone. */
+    private static int keep(DraftPolicy policy, List<Turn> turns) {
+        policy.beginRound(turns.size(), turns.size());
+        return policy.keep(turns);
     }
 
-    private static Sequence sequence(OptionalInt numAssistantTokens) {
-        Sequence sequence =
-                new Sequence(
-                        new int[] {3},
-                        40,
-                        new Sequence.Drafting(1, numAssistantTokens, 0),
-                        Set.of(1),
-                        new Sampling(0, 0, 1),
-                        0,
-                        new KeyValueCache(memory));
-        sequence.startRound(8);
-        return sequence;
+    /** Whether the policy takes a row of one of so many turns. */
+    private static boolean takeRow(DraftPolicy policy, double acceptance, int turns) {
+        policy.beginRound(turns, turns);
+        return policy.takeRow(turn(OptionalInt.empty(), GREEDY), acceptance, 1);
+    }
+
+    private static List<Turn> turns(int count) {
+        List<Turn> turns = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            turns.add(turn(OptionalInt.empty(), GREEDY));
+        }
+        return turns;
+    }
+
+    private static Turn turn(OptionalInt numAssistantTokens, Sampling sampling) {
+        Turn turn =
+                new Turn(
+                        new Sequence(
+                                new int[] {3},
+                                40,
+                                new Sequence.Drafting(1, numAssistantTokens, 0),
+                                Set.of(1),
+                                sampling,
+                                0,
+                                new KeyValueCache(memory)));
+        turn.begin(1, 8);
+        turn.enterAt(1);
+        return turn;
     }
 }

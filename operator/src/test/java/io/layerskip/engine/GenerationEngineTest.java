@@ -366,6 +366,42 @@ class GenerationEngineTest {
     }
 
     @Test
+    void aPromptThatIsTooLongByItsLengthAloneIsNotTokenised() {
+        String megabyte = "word ".repeat(200_000);
+
+        GenerationFailure failure =
+                generate(new GenerationRequest("long", megabyte, asked().build()))
+                        .failure()
+                        .orElseThrow();
+
+        assertThat(failure.kind()).isEqualTo(GenerationFailure.Kind.PROMPT_TOO_LONG);
+        assertThat(failure.message())
+                .isEqualTo(
+                        "the prompt has at least 50000 tokens; allowed: at most 511, one less than"
+                                + " the model's context");
+    }
+
+    @Test
+    void requestsThatCannotBeServedHoldUpNobodyWhoIsUnderWay() throws Exception {
+        // Not long enough to be refused untokenised.
+        GenerationRequest tooLong =
+                new GenerationRequest("long", "a ".repeat(9 * CONTEXT), asked().build());
+        Generation generation = underWay(engine, request(asked().ignoreEos(true).maxTokens(200)));
+        List<Generation> hopeless = new ArrayList<>();
+        for (int i = 0; i < 1_000; i++) {
+            hopeless.add(engine.submit(tooLong));
+        }
+
+        generation.result().join();
+
+        assertThat(hopeless.get(hopeless.size() - 1).result()).isNotDone();
+        for (Generation one : hopeless) {
+            assertThat(one.result().join().failure().orElseThrow().kind())
+                    .isEqualTo(GenerationFailure.Kind.PROMPT_TOO_LONG);
+        }
+    }
+
+    @Test
     void aPromptThatLeavesRoomForOneTokenGetsOne() {
         String prompt = " the".repeat(CONTEXT - 2);
         assertThat(checkpoint.tokenizer().encode(prompt)).hasSize(CONTEXT - 1);

@@ -9,6 +9,7 @@ import io.layerskip.model.Checkpoint;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
@@ -99,6 +100,35 @@ class GenerationProgressTest {
     }
 
     @Test
+    void showsWhatIsWrittenAlsoWhileAListenerTakesItsTime() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch shown = new CountDownLatch(1);
+        Generation generation =
+                engine.submit(
+                        request(asked()),
+                        chunk -> {
+                            begun.countDown();
+                            awaitUninterruptibly(shown);
+                        });
+        assertThat(begun.await(30, TimeUnit.SECONDS)).isTrue();
+
+        CompletableFuture<GenerationProgress> progress =
+                CompletableFuture.supplyAsync(generation::progress);
+
+        assertThat(progress).succeedsWithin(30, TimeUnit.SECONDS);
+        shown.countDown();
+        generation.result().join();
+    }
+
+    private static void awaitUninterruptibly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
     void keepsWhatWasWrittenBeforeWhileItWaits() {
         Builder asked = asked().ignoreEos(true).maxTokens(400);
         List<Generation> ahead = new ArrayList<>();
@@ -137,7 +167,7 @@ class GenerationProgressTest {
 
             assertThatThrownBy(() -> engine.submit(request(asked()), foreign))
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessageContaining("goes on behind token " + token);
+                    .hasMessageContaining("goes on after token " + token);
         }
     }
 

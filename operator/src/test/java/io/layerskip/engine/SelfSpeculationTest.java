@@ -116,14 +116,15 @@ class SelfSpeculationTest {
                 decode(List.of(plain), 0);
                 decode(List.of(drafting), 5);
 
-                assertThat(plain.drafted()).isZero();
-                assertThat(plain.rounds()).isEqualTo(plain.completionLength() - 1);
+                assertThat(statistics(plain).draftedTokens()).isZero();
+                assertThat(statistics(plain).rounds()).isEqualTo(plain.completionLength() - 1);
                 // Each round writes what was accepted and a token of the model's own, but that the
                 // last may end with a draft.
-                assertThat(drafting.completionLength() - 1 - drafting.accepted())
-                        .isBetween(drafting.rounds() - 1, drafting.rounds());
-                drafted += drafting.drafted();
-                accepted += drafting.accepted();
+                GenerationStatistics took = statistics(drafting);
+                assertThat(took.completionTokens() - 1 - took.acceptedTokens())
+                        .isBetween(took.rounds() - 1, took.rounds());
+                drafted += took.draftedTokens();
+                accepted += took.acceptedTokens();
             }
         }
         assertThat(accepted).isBetween(1, drafted - 1);
@@ -137,7 +138,7 @@ class SelfSpeculationTest {
                 try (Sequence sequence = greedy(golden.promptIds(), EXIT, 5, i * 0.5)) {
                     decode(List.of(sequence), 5);
                     assertThat(completion(sequence)).isEqualTo(golden.completionIds());
-                    drafted[i] += sequence.drafted();
+                    drafted[i] += statistics(sequence).draftedTokens();
                 }
             }
         }
@@ -164,23 +165,32 @@ class SelfSpeculationTest {
                 new KeyValueCache(memory));
     }
 
+    private static GenerationStatistics statistics(Sequence sequence) {
+        return sequence.statistics(0, 0);
+    }
+
     /** Decodes sequences together, each to its end. */
-    private static void decode(List<Sequence> sequences, int mostDrafts) throws Exception {
-        List<Sequence> batch = new ArrayList<>(sequences);
-        while (!batch.isEmpty()) {
-            int rows = LayerSkipModel.MAX_ROWS / BATCH;
-            int drafts = Math.min(mostDrafts, rows - 1);
-            for (Sequence sequence : batch) {
-                if (sequence.prefilled()) {
-                    sequence.startRound(drafts);
-                } else {
-                    sequence.startChunk(rows - drafts, drafts);
-                }
-                assertThat(sequence.cache().reserve(sequence.positionsNeeded())).isTrue();
+    private static void decode(List<Sequence> sequences, int mostDrafts) {
+        int rows = LayerSkipModel.MAX_ROWS / BATCH;
+        int drafts = Math.min(mostDrafts, rows - 1);
+        List<Turn> turns = new ArrayList<>(sequences.stream().map(Turn::new).toList());
+        while (!turns.isEmpty()) {
+            round(turns, rows - drafts, drafts);
+            turns.removeIf(turn -> turn.sequence().prefilled() && turn.sequence().ended());
+        }
+    }
+
+    private static void round(List<Turn> turns, int mostTokens, int mostDrafts) {
+        for (Turn turn : turns) {
+            turn.begin(mostTokens, mostDrafts);
+            assertThat(turn.cache().reserve(turn.positionsNeeded())).isTrue();
+        }
+        decoding.round(turns);
+        for (Turn turn : turns) {
+            for (int i = 0; i < turn.written(); i++) {
+                turn.sequence().write(turn.choice(i));
             }
-            decoding.round(batch);
-            batch.forEach(sequence -> sequence.accept(policy, drafted -> true));
-            batch.removeIf(sequence -> sequence.prefilled() && sequence.ended());
+            turn.end(turn.written());
         }
     }
 
@@ -255,12 +265,10 @@ class SelfSpeculationTest {
             for (int seed = from; seed < from + BATCH; seed++) {
                 batch.add(after(prompt, prefixes, seed));
             }
-            List<Sequence> going = new ArrayList<>(batch);
+            List<Turn> going = new ArrayList<>(batch.stream().map(Turn::new).toList());
             while (!going.isEmpty()) {
-                going.forEach(sequence -> sequence.startRound(2));
-                decoding.round(going);
-                going.forEach(sequence -> sequence.accept(policy, drafted -> true));
-                going.removeIf(sequence -> sequence.completionLength() >= 2);
+                round(going, 1, 2);
+                going.removeIf(turn -> turn.sequence().completionLength() >= 2);
             }
             for (Sequence sequence : batch) {
                 int[] completion = completion(sequence);

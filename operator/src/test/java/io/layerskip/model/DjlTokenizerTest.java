@@ -22,6 +22,43 @@ class DjlTokenizerTest {
 
     @TempDir Path folder;
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "a",
+                "banking: I lost my card",
+                " \n\n\t  ",
+                "\uD83D\uDE00\uD83D\uDE00",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            })
+    void knowsHowManyTokensATextHasAtLeast(String text) throws Exception {
+        try (Tokenizer tokenizer = open(bundled())) {
+            String texts = text.repeat(50);
+
+            assertThat(tokenizer.leastTokens(texts))
+                    .isBetween(texts.length() / 100, tokenizer.encode(texts).length);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"normalizer\": {\"type\": \"Strip\", \"strip_left\": true, \"strip_right\": true}}",
+                "{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"ab\"}, \"content\": \"\"}}",
+                "{\"pre_tokenizer\": {\"type\": \"Whitespace\"}}",
+                "{\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \" \"},"
+                        + " \"behavior\": \"Removed\", \"invert\": false}}"
+            })
+    void knowsNothingOfATokenizerThatLosesCharacters(String part) throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer.setAll((ObjectNode) JSON.readTree(part));
+
+        try (Tokenizer opened = open(tokenizer)) {
+            assertThat(opened.leastTokens("ab ".repeat(1_000))).isZero();
+        }
+    }
+
     @Test
     void refusesATokenOfTheVocabularyPastTheModels() throws Exception {
         ObjectNode tokenizer = bundled();
@@ -96,7 +133,7 @@ class DjlTokenizerTest {
                         """));
         BundledModel.GoldenCase golden = BundledModel.goldenCases().get(0);
 
-        try (Tokenizer opened = DjlTokenizer.open(write(tokenizer), VOCAB_SIZE, true)) {
+        try (Tokenizer opened = open(tokenizer)) {
             assertThat(opened.encode(golden.prompt())).containsExactly(golden.promptIds());
         }
     }
@@ -121,6 +158,10 @@ class DjlTokenizerTest {
         assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE, true))
                 .isInstanceOf(CheckpointException.class)
                 .hasMessage("tokenizer.json: " + reason);
+    }
+
+    private Tokenizer open(ObjectNode tokenizer) throws IOException {
+        return DjlTokenizer.open(write(tokenizer), VOCAB_SIZE, true);
     }
 
     private Path write(ObjectNode tokenizer) throws IOException {

@@ -1,0 +1,107 @@
+package io.layerskip.engine;
+
+import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueMemory;
+import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.PrefixCache;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * The requests that are under way together, round after round (iteration-level scheduling, as in
+ * Orca; Yu et al., 2022, section 3.1). Not thread-safe.
+ */
+final class ContinuousBatching {
+
+    private final Scheduler scheduler;
+    private final DraftPolicy policy;
+    private final SelfSpeculation decoding;
+    private final InternalErrors errors;
+    private final LongAdder writtenTokens;
+    private final List<Turn> turns = new ArrayList<>();
+
+    /**
+     * Measures what passes cost on this machine, if there is something to decide by it.
+     *
+     * @param writtenTokens counts the tokens of all requests
+     */
+    ContinuousBatching(
+            LayerSkipModel model,
+            KeyValueMemory memory,
+            EngineSettings settings,
+            InternalErrors errors,
+            LongAdder writtenTokens) {
+        int maxBatchSize = settings.maxBatchSize();
+        int prefixBlocks = settings.prefixCaching() ? memory.capacity() / 2 : 0;
+        this.scheduler = new Scheduler(maxBatchSize, new PrefixCache(memory, prefixBlocks));
+        this.policy = new DraftPolicy(passCosts(model, memory, settings), maxBatchSize);
+        this.decoding = new SelfSpeculation(model, policy);
+        this.errors = errors;
+        this.writtenTokens = writtenTokens;
+    }
+
+    private static PassCosts passCosts(
+            LayerSkipModel model, KeyValueMemory memory, EngineSettings settings) {
+        // Drafts of a fixed length are drafted whatever they cost.
+        if (settings.numAssistantTokens().isPresent()) {
+            return PassCosts.unmeasured(model.segments());
+        }
+        try (KeyValueCache cache = new KeyValueCache(memory)) {
+            return PassCosts.measure(model, cache);
+        }
+    }
+
+    /** Takes what is prepared, as far as there is a place; waits if there is nothing else to do. */
+    void admit(PreparationQueue queue) throws InterruptedException {
+        if (scheduler.isEmpty()) {
+            scheduler.add(queue.take());
+        }
+        while (scheduler.hasPlace()) {
+            Optional<ActiveGeneration> next = queue.poll();
+            if (next.isEmpty()) {
+                return;
+            }
+            scheduler.add(next.get());
+        }
+    }
+
+    /** Takes everyone a step further: as many tokens as are drafted and accepted, and one more. */
+    void round() {
+        List<ActiveGeneration> round = scheduler.begin();
+        if (round.isEmpty()) {
+            return;
+        }
+        turns.clear();
+        round.forEach(generation -> turns.add(generation.turn()));
+        decoding.round(turns);
+        int written = 0;
+        boolean prefilled = false;
+        for (ActiveGeneration generation : round) {
+            written += write(generation);
+            prefilled |= generation.turn().isPrefill();
+        }
+        scheduler.end();
+        policy.endRound(prefilled, written);
+    }
+
+    /** Writes what a round brought; returns how many tokens that is. */
+    private int write(ActiveGeneration generation) {
+        Optional<GenerationFailure> failure = generation.turn().failure();
+        try {
+            if (failure.isEmpty()) {
+                return generation.write(writtenTokens);
+            }
+        } catch (RuntimeException e) {
+            failure = Optional.of(errors.failure(generation.request(), e));
+        }
+        generation.fail(failure.get());
+        return 0;
+    }
+
+    /** Ends all requests without a result. */
+    void abandon(EngineFailedException reason) {
+        scheduler.abandon(reason);
+    }
+}

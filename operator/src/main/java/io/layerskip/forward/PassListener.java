@@ -1,0 +1,16 @@
+package io.layerskip.forward;
+
+import org.apache.flink.annotation.Internal;
+
+/** Told of every pass of a model as it ends. */
+@Internal
+@FunctionalInterface
+public interface PassListener {
+
+    /**
+     * @param pass the segment, or {@link LayerSkipModel#segments()} for the head
+     * @param rows that it took
+     * @param nanos how long that took, in ns
+     */
+    void passed(int pass, int rows, long nanos);
+}
