@@ -4,7 +4,7 @@
  * <pre>
  *   flink run flink-layerskip-job.jar ...    java -jar flink-layerskip.jar run ...
  *                     |                                     |
- *               GenerationJob.main                    io.layerskip.jobs.cli
+ *               GenerationJob.main                      io.layerskip.cli
  *                     +--------- Settings: options ---------+
  *                                       |
  *   prompts ---&gt; parse ---&gt; LayerSkipAsyncFunction ---&gt; format ---+---&gt; one transaction:

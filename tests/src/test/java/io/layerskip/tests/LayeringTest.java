@@ -18,6 +18,9 @@ class LayeringTest {
     private static final String FLINK = "io.layerskip.flink..";
     private static final String CONNECTORS = "io.layerskip.connectors..";
     private static final String JOBS = "io.layerskip.jobs..";
+    private static final String LOCAL = "io.layerskip.local..";
+    private static final String BENCH = "io.layerskip.bench..";
+    private static final String CLI = "io.layerskip.cli..";
 
     @ArchTest
     static final ArchRule theModelKnowsNothingAboveIt =
@@ -31,6 +34,9 @@ class LayeringTest {
                             FLINK,
                             CONNECTORS,
                             JOBS,
+                            LOCAL,
+                            BENCH,
+                            CLI,
                             "org.apache.flink..",
                             "org.apache.kafka..");
 
@@ -42,7 +48,14 @@ class LayeringTest {
                     .should()
                     .dependOnClassesThat()
                     .resideInAnyPackage(
-                            FLINK, CONNECTORS, JOBS, "org.apache.flink..", "org.apache.kafka..");
+                            FLINK,
+                            CONNECTORS,
+                            JOBS,
+                            LOCAL,
+                            BENCH,
+                            CLI,
+                            "org.apache.flink..",
+                            "org.apache.kafka..");
 
     @ArchTest
     static final ArchRule theFlinkFunctionKnowsNoKafka =
@@ -54,6 +67,9 @@ class LayeringTest {
                     .resideInAnyPackage(
                             CONNECTORS,
                             JOBS,
+                            LOCAL,
+                            BENCH,
+                            CLI,
                             "org.apache.kafka..",
                             "org.apache.flink.connector.kafka..");
 
@@ -64,7 +80,7 @@ class LayeringTest {
                     .resideInAPackage(CONNECTORS)
                     .should()
                     .dependOnClassesThat()
-                    .resideInAPackage(JOBS);
+                    .resideInAnyPackage(JOBS, LOCAL, BENCH, CLI);
 
     @ArchTest
     static final ArchRule internalsStayInside =
