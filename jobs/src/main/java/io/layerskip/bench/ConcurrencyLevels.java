@@ -23,7 +23,7 @@ final class ConcurrencyLevels implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table(
                         "in flight",
@@ -39,13 +39,13 @@ final class ConcurrencyLevels implements Experiment {
         int most = LEVELS.get(LEVELS.size() - 1);
         double oneStream = 0;
         try (GenerationEngine engine =
-                bench.open(bench.settings().toBuilder().maxBatchSize(most).build())) {
+                setup.open(setup.settings().toBuilder().maxBatchSize(most).build())) {
             List<Contender> contenders = new ArrayList<>();
             contenders.add(EngineContender.plain(engine));
-            bench.draftLengths().forEach(k -> contenders.add(EngineContender.fixed(engine, k)));
+            setup.draftLengths().forEach(k -> contenders.add(EngineContender.fixed(engine, k)));
             contenders.add(EngineContender.asSet("auto", engine));
             for (int level : LEVELS) {
-                for (Measurement measured : bench.comparison().run(contenders, level)) {
+                for (Measurement measured : setup.comparison().run(contenders, level)) {
                     Spread tokens = Spread.of(measured.tokensPerSecond());
                     oneStream = oneStream == 0 ? tokens.median() : oneStream;
                     DescriptiveStatistics millis = measured.latencyMillis();
@@ -57,7 +57,7 @@ final class ConcurrencyLevels implements Experiment {
                             tokens.median() / oneStream,
                             millis.getPercentile(50),
                             millis.getPercentile(95),
-                            "%d of %d".formatted(measured.agreeing(), bench.prompts().size()));
+                            "%d of %d".formatted(measured.agreeing(), setup.prompts().size()));
                     throughput
                             .computeIfAbsent(measured.name(), name -> new ArrayList<>())
                             .add(tokens.median());
@@ -69,7 +69,7 @@ final class ConcurrencyLevels implements Experiment {
         return new Section(
                 this,
                 "One engine on %d thread(s). A request's latency includes its wait for its turn."
-                        .formatted(bench.settings().threads()),
+                        .formatted(setup.settings().threads()),
                 table,
                 Chart.lines("Throughput", "in flight", LEVELS, "tokens per second", throughput),
                 Chart.lines("Latency", "in flight", LEVELS, "p95, ms", latency));

@@ -24,17 +24,17 @@ final class Endurance implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table("requests", "resident MiB", "heap in use MiB", "prompts per second");
         List<String> prompts = new ArrayList<>();
         for (int i = 0; i < REQUESTS; i++) {
-            prompts.add(bench.prompts().get(i % bench.prompts().size()));
+            prompts.add(setup.prompts().get(i % setup.prompts().size()));
         }
         List<Integer> requests = new ArrayList<>();
         List<Double> resident = new ArrayList<>();
         try (GenerationEngine engine =
-                bench.open(bench.settings().toBuilder().prefixCaching(true).build())) {
+                setup.open(setup.settings().toBuilder().prefixCaching(true).build())) {
             Contender contender = EngineContender.asSet("auto", engine);
             for (int i = 1; i <= SAMPLES; i++) {
                 Measurement measured = new Measurement(contender.name());

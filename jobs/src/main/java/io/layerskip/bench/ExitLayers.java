@@ -22,7 +22,7 @@ final class ExitLayers implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table(
                         "exit layer",
@@ -30,20 +30,20 @@ final class ExitLayers implements Experiment {
                         "accepted %",
                         "speedup after the first token",
                         "speedup of whole requests");
-        List<Integer> exits = exits(bench);
+        List<Integer> exits = exits(setup);
         List<List<Double>> speedups = new ArrayList<>();
         List<List<Double>> acceptance = new ArrayList<>();
         for (int exit : exits) {
             // An engine for each: a cut that is not used would cost the others.
             EngineSettings settings =
-                    bench.settings().toBuilder().exitLayers(List.of(exit)).build();
+                    setup.settings().toBuilder().exitLayers(List.of(exit)).build();
             List<Double> speedupsOfExit = new ArrayList<>();
             List<Double> acceptanceOfExit = new ArrayList<>();
-            try (GenerationEngine engine = bench.open(settings)) {
+            try (GenerationEngine engine = setup.open(settings)) {
                 List<Contender> contenders = new ArrayList<>();
                 contenders.add(EngineContender.plain(engine));
                 DRAFTS.forEach(k -> contenders.add(EngineContender.fixed(engine, k)));
-                List<Measurement> measured = bench.shortComparison().run(contenders, 1);
+                List<Measurement> measured = setup.shortComparison().run(contenders, 1);
                 for (int i = 0; i < DRAFTS.size(); i++) {
                     Measurement drafting = measured.get(i + 1);
                     Spread speedup = Spread.of(drafting.tokenSpeedup());
@@ -70,12 +70,12 @@ final class ExitLayers implements Experiment {
     }
 
     /** The exits that are set, or where that is only one, some of the model's layers. */
-    private static List<Integer> exits(Bench bench) {
-        List<Integer> set = bench.settings().exitLayers();
+    private static List<Integer> exits(ExperimentSetup setup) {
+        List<Integer> set = setup.settings().exitLayers();
         if (set.size() > 1) {
             return set.stream().sorted().toList();
         }
-        int layers = bench.checkpoint().config().numHiddenLayers();
+        int layers = setup.checkpoint().config().numHiddenLayers();
         return Stream.of(1, 2, 3, 4, 6, 8)
                 .filter(exit -> exit <= Math.max(1, 2 * layers / 3))
                 .toList();

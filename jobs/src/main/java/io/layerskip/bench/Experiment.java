@@ -10,5 +10,5 @@ interface Experiment {
     String title();
 
     /** Finds out. */
-    Section run(Bench bench) throws Exception;
+    Section run(ExperimentSetup setup) throws Exception;
 }

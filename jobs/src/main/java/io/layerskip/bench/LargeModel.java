@@ -43,7 +43,7 @@ final class LargeModel implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         List<String> columns =
                 new ArrayList<>(
                         List.of(
@@ -56,18 +56,18 @@ final class LargeModel implements Experiment {
         ACCEPTANCE.forEach(rate -> columns.add("simulated speedup at " + rate));
         Table table = new Table(columns.toArray(String[]::new));
         Map<String, List<Double>> speedups = new LinkedHashMap<>();
-        Path tokenizer = bench.checkpoint().folder().resolve("tokenizer.json");
+        Path tokenizer = setup.checkpoint().folder().resolve("tokenizer.json");
         try (ModelFolder folder = RandomCheckpoint.write(Report.resource(CONFIG), tokenizer);
                 Checkpoint checkpoint = Checkpoint.open(folder.path())) {
             for (Precision precision : Precision.values()) {
                 EngineSettings settings =
                         EngineSettings.builder(EXIT)
                                 .precision(precision)
-                                .threads(bench.settings().threads())
+                                .threads(setup.settings().threads())
                                 .prefixCaching(false)
                                 .build();
                 List<Object> row = new ArrayList<>(List.of(precision));
-                speedups.put(precision.toString(), measure(checkpoint, settings, bench, row));
+                speedups.put(precision.toString(), measure(checkpoint, settings, setup, row));
                 row.addAll(speedups.get(precision.toString()));
                 table.row(row.toArray());
             }
@@ -78,7 +78,7 @@ final class LargeModel implements Experiment {
                                 + " the measured time of a plain step and of a round with %s"
                                 + " drafts, the best of them, with the tokens that a round would"
                                 + " bring if every draft were accepted at the given rate.")
-                        .formatted(EXIT, bench.settings().threads(), PROMPT_TOKENS, DRAFTS),
+                        .formatted(EXIT, setup.settings().threads(), PROMPT_TOKENS, DRAFTS),
                 table,
                 Chart.lines(
                         "Simulated speedup after the first token",
@@ -90,9 +90,9 @@ final class LargeModel implements Experiment {
 
     /** Adds load time, memory, prefill and decode to a row and returns the simulated speedups. */
     private static List<Double> measure(
-            Checkpoint checkpoint, EngineSettings settings, Bench bench, List<Object> row)
+            Checkpoint checkpoint, EngineSettings settings, ExperimentSetup setup, List<Object> row)
             throws Exception {
-        String prompt = Lengths.cut(bench, 0, PROMPT_TOKENS);
+        String prompt = Lengths.cut(setup, 0, PROMPT_TOKENS);
         // Before this process has an engine too: there may be no room for two.
         for (EngineSettings drafts :
                 List.of(settings.toBuilder().numAssistantTokens(0).build(), settings)) {

@@ -25,7 +25,7 @@ final class Lengths implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table(
                         "prompt tokens about",
@@ -35,14 +35,14 @@ final class Lengths implements Experiment {
                         "speedup of whole requests");
         Map<String, List<Double>> overPrompts = new LinkedHashMap<>();
         Map<String, List<Double>> overCompletions = new LinkedHashMap<>();
-        int context = bench.checkpoint().config().maxPositionEmbeddings();
+        int context = setup.checkpoint().config().maxPositionEmbeddings();
         List<Integer> lengths = LENGTHS.stream().filter(n -> n <= context - 2 * SHORT).toList();
-        try (GenerationEngine engine = bench.open(bench.settings())) {
+        try (GenerationEngine engine = setup.open(setup.settings())) {
             for (int length : lengths) {
-                add(measure(bench, engine, length, SHORT), length, SHORT, table, overPrompts);
+                add(measure(setup, engine, length, SHORT), length, SHORT, table, overPrompts);
             }
             for (int length : lengths) {
-                add(measure(bench, engine, SHORT, length), SHORT, length, table, overCompletions);
+                add(measure(setup, engine, SHORT, length), SHORT, length, table, overCompletions);
             }
         }
         return new Section(
@@ -83,7 +83,7 @@ final class Lengths implements Experiment {
     }
 
     private static List<Measurement> measure(
-            Bench bench, GenerationEngine engine, int promptTokens, int completionTokens)
+            ExperimentSetup setup, GenerationEngine engine, int promptTokens, int completionTokens)
             throws Exception {
         GenerationParameters.Builder parameters =
                 GenerationParameters.builder()
@@ -95,17 +95,17 @@ final class Lengths implements Experiment {
                 new EngineContender("plain", engine, parameters.numAssistantTokens(0).build());
         List<String> prompts = new ArrayList<>();
         for (int i = 0; i < PROMPTS; i++) {
-            prompts.add(cut(bench, i, promptTokens));
+            prompts.add(cut(setup, i, promptTokens));
         }
-        return new Comparison(prompts, bench.rounds()).run(List.of(plain, automatic), 1);
+        return new Comparison(prompts, setup.rounds()).run(List.of(plain, automatic), 1);
     }
 
     /** So many tokens' text from the given prompts, from the one of that number on. */
-    static String cut(Bench bench, int first, int tokens) {
+    static String cut(ExperimentSetup setup, int first, int tokens) {
         StringBuilder text = new StringBuilder().append(first).append(' ');
         for (int i = first; ; i++) {
-            text.append(bench.prompts().get(i % bench.prompts().size()));
-            int[] ids = bench.checkpoint().tokenizer().encode(text.toString());
+            text.append(setup.prompts().get(i % setup.prompts().size()));
+            int[] ids = setup.checkpoint().tokenizer().encode(text.toString());
             if (ids.length >= tokens) {
                 int kept = (int) ((long) text.length() * tokens / ids.length);
                 return text.substring(0, Math.max(1, kept));

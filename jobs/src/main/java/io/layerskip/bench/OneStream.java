@@ -18,7 +18,7 @@ final class OneStream implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table(
                         "decoding",
@@ -29,12 +29,12 @@ final class OneStream implements Experiment {
                         "drafted a prompt",
                         "accepted %",
                         "same text as plain");
-        try (GenerationEngine engine = bench.open(bench.settings())) {
+        try (GenerationEngine engine = setup.open(setup.settings())) {
             List<Contender> contenders = new ArrayList<>();
             contenders.add(EngineContender.plain(engine));
-            bench.draftLengths().forEach(k -> contenders.add(EngineContender.fixed(engine, k)));
+            setup.draftLengths().forEach(k -> contenders.add(EngineContender.fixed(engine, k)));
             contenders.add(EngineContender.asSet("auto", engine));
-            for (Measurement measured : bench.comparison().run(contenders, 1)) {
+            for (Measurement measured : setup.comparison().run(contenders, 1)) {
                 table.row(
                         measured.name(),
                         Spread.of(measured.tokensPerSecond()),
@@ -43,14 +43,14 @@ final class OneStream implements Experiment {
                         Spread.of(measured.speedup()),
                         measured.draftedPerPrompt(),
                         100 * measured.acceptanceRate(),
-                        "%d of %d".formatted(measured.agreeing(), bench.prompts().size()));
+                        "%d of %d".formatted(measured.agreeing(), setup.prompts().size()));
             }
         }
         return new Section(
                 this,
                 ("Exit after layer %d. Time per token after the first is what a request takes longer"
                                 + " than plain decoding's first token, which is the prompt's pass.")
-                        .formatted(bench.settings().exitLayers().get(0)),
+                        .formatted(setup.settings().exitLayers().get(0)),
                 table);
     }
 }

@@ -22,7 +22,7 @@ final class Precisions implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table(
                         "precision",
@@ -38,16 +38,16 @@ final class Precisions implements Experiment {
         List<EngineSettings> settings = new ArrayList<>();
         try {
             for (Precision precision : Precision.values()) {
-                EngineSettings with = bench.settings().toBuilder().precision(precision).build();
-                GenerationEngine engine = bench.open(with);
+                EngineSettings with = setup.settings().toBuilder().precision(precision).build();
+                GenerationEngine engine = setup.open(with);
                 engines.add(engine);
                 contenders.add(EngineContender.plain(engine));
                 settings.add(with.toBuilder().numAssistantTokens(0).build());
                 contenders.add(EngineContender.asSet("auto", engine));
                 settings.add(with);
             }
-            List<Measurement> one = bench.comparison().run(contenders, 1);
-            List<Measurement> many = bench.comparison().run(contenders, MANY);
+            List<Measurement> one = setup.comparison().run(contenders, 1);
+            List<Measurement> many = setup.comparison().run(contenders, MANY);
             for (int i = 0; i < contenders.size(); i++) {
                 table.row(
                         settings.get(i).precision(),
@@ -56,11 +56,11 @@ final class Precisions implements Experiment {
                         Spread.of(one.get(i).speedup()),
                         Spread.of(many.get(i).tokensPerSecond()),
                         Spread.of(many.get(i).speedup()),
-                        "%d of %d".formatted(one.get(i).agreeing(), bench.prompts().size()),
+                        "%d of %d".formatted(one.get(i).agreeing(), setup.prompts().size()),
                         ResidentMemory.ofEngine(
-                                bench.checkpoint().folder(),
+                                setup.checkpoint().folder(),
                                 settings.get(i),
-                                bench.prompts().get(0)));
+                                setup.prompts().get(0)));
             }
         } finally {
             engines.forEach(GenerationEngine::close);

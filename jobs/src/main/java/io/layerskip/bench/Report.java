@@ -40,13 +40,14 @@ public record Report(Map<String, String> environment, List<Section> sections) {
      *
      * @param names of {@link Experiments#names}
      */
-    public static void run(Bench bench, List<String> names, Listener listener) throws Exception {
+    public static void run(ExperimentSetup setup, List<String> names, Listener listener)
+            throws Exception {
         List<Section> sections = new ArrayList<>();
         for (String name : names) {
             Experiment experiment = Experiments.named(name);
             listener.begins(experiment.title());
-            sections.add(experiment.run(bench));
-            listener.ended(new Report(bench.environment(), List.copyOf(sections)));
+            sections.add(experiment.run(setup));
+            listener.ended(new Report(setup.environment(), List.copyOf(sections)));
         }
     }
 

@@ -22,13 +22,13 @@ final class SharedPrefix implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table("in flight", "prefix caching", "prompts per second", "speedup", "p50 ms");
-        String instruction = instruction(bench);
-        try (GenerationEngine computing = bench.open(bench.settings());
+        String instruction = instruction(setup);
+        try (GenerationEngine computing = setup.open(setup.settings());
                 GenerationEngine caching =
-                        bench.open(bench.settings().toBuilder().prefixCaching(true).build())) {
+                        setup.open(setup.settings().toBuilder().prefixCaching(true).build())) {
             List<Contender> contenders =
                     List.of(
                             new Instructed(
@@ -40,7 +40,7 @@ final class SharedPrefix implements Experiment {
                                     instruction,
                                     new AtomicInteger()));
             for (int level : LEVELS) {
-                for (Measurement measured : bench.comparison().run(contenders, level)) {
+                for (Measurement measured : setup.comparison().run(contenders, level)) {
                     table.row(
                             level,
                             measured.name(),
@@ -58,11 +58,11 @@ final class SharedPrefix implements Experiment {
     }
 
     /** The given prompts, one behind the other, up to the length. */
-    private static String instruction(Bench bench) {
+    private static String instruction(ExperimentSetup setup) {
         StringBuilder text = new StringBuilder();
         for (int i = 0; ; i++) {
-            text.append(bench.prompts().get(i % bench.prompts().size()));
-            if (bench.checkpoint().tokenizer().encode(text.toString()).length >= PREFIX_TOKENS) {
+            text.append(setup.prompts().get(i % setup.prompts().size()));
+            if (setup.checkpoint().tokenizer().encode(text.toString()).length >= PREFIX_TOKENS) {
                 return text.toString();
             }
         }

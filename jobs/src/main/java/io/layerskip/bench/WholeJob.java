@@ -55,13 +55,13 @@ final class WholeJob implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         int slots = Runtime.getRuntime().availableProcessors();
         int inFlight = slots * LayerSkipOptions.CAPACITY.defaultValue();
-        EngineSettings settings = bench.settings().toBuilder().threads(1).build();
+        EngineSettings settings = setup.settings().toBuilder().threads(1).build();
         List<String> prompts = new ArrayList<>();
         for (int i = 0; i < REQUESTS; i++) {
-            prompts.add(bench.prompts().get(i % bench.prompts().size()));
+            prompts.add(setup.prompts().get(i % setup.prompts().size()));
         }
         List<GenerationEngine> engines = new ArrayList<>();
         Measurement bare = new Measurement("engines alone");
@@ -71,11 +71,11 @@ final class WholeJob implements Experiment {
                 KafkaProducer<byte[], byte[]> producer = producer(broker);
                 KafkaConsumer<byte[], byte[]> consumer = consumer(broker)) {
             for (int i = 0; i < slots; i++) {
-                engines.add(bench.open(settings));
+                engines.add(setup.open(settings));
             }
             broker.createTopics(slots, PROMPTS, COMPLETIONS, DEAD_LETTERS);
             consumer.subscribe(List.of(COMPLETIONS, DEAD_LETTERS));
-            JobClient client = start(broker, bench, settings, slots);
+            JobClient client = start(broker, setup, settings, slots);
             try {
                 Contender alone = new Alternating(engines, new AtomicInteger());
                 // Rounds to warm up; they are a tenth as long.
@@ -110,7 +110,7 @@ final class WholeJob implements Experiment {
     }
 
     private static JobClient start(
-            EmbeddedBroker broker, Bench bench, EngineSettings settings, int slots)
+            EmbeddedBroker broker, ExperimentSetup setup, EngineSettings settings, int slots)
             throws Exception {
         Configuration configuration =
                 new Configuration()
@@ -120,7 +120,7 @@ final class WholeJob implements Experiment {
                         .set(KafkaOptions.DEAD_LETTERS_TOPIC, DEAD_LETTERS)
                         .set(
                                 LayerSkipOptions.MODEL_PATH,
-                                bench.checkpoint().folder().toAbsolutePath().toString())
+                                setup.checkpoint().folder().toAbsolutePath().toString())
                         .set(LayerSkipOptions.ASSISTANT_EARLY_EXIT, settings.exitLayers())
                         .set(LayerSkipOptions.PRECISION, settings.precision())
                         .set(LayerSkipOptions.THREADS, settings.threads())

@@ -1,6 +1,6 @@
 package io.layerskip.cli;
 
-import io.layerskip.bench.Bench;
+import io.layerskip.bench.ExperimentSetup;
 import io.layerskip.bench.Experiments;
 import io.layerskip.bench.Report;
 import io.layerskip.connectors.CompletionRequestFormat;
@@ -8,8 +8,8 @@ import io.layerskip.connectors.InvalidRequestException;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
-import io.layerskip.jobs.Settings;
-import io.layerskip.jobs.Settings.Shortcut;
+import io.layerskip.jobs.OptionArguments;
+import io.layerskip.jobs.OptionArguments.Shortcut;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
 import java.io.BufferedInputStream;
@@ -43,8 +43,8 @@ import picocli.CommandLine.Spec;
 final class BenchCommand implements Callable<Integer> {
 
     @Mixin
-    private Settings settings =
-            new Settings(
+    private OptionArguments options =
+            new OptionArguments(
                     List.of(
                             new Shortcut("--model", LayerSkipOptions.MODEL_PATH),
                             new Shortcut(
@@ -121,14 +121,14 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         checkOptions();
         LayerSkipConfiguration configuration =
-                LayerSkipConfiguration.from(settings.toConfiguration());
+                LayerSkipConfiguration.from(options.toConfiguration());
         ClassLoader loader = getClass().getClassLoader();
         configuration.checkAgainstModel(loader);
         List<String> prompts = prompts();
         try (ModelFolder folder = configuration.model().open(loader);
                 Checkpoint checkpoint = Checkpoint.open(folder.path())) {
-            Bench bench =
-                    new Bench(
+            ExperimentSetup setup =
+                    new ExperimentSetup(
                             configuration.model().modelName(),
                             checkpoint,
                             // What an experiment repeats must not be known from the last time.
@@ -139,7 +139,7 @@ final class BenchCommand implements Callable<Integer> {
                             prompts,
                             rounds,
                             draftLengths);
-            Report.run(bench, only, new Publisher());
+            Report.run(setup, only, new Publisher());
             spec.commandLine().getErr().println("The page with charts: " + html.toAbsolutePath());
         }
         return ExitCode.OK;

@@ -4,8 +4,8 @@ import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
-import io.layerskip.jobs.Settings;
-import io.layerskip.jobs.Settings.Shortcut;
+import io.layerskip.jobs.OptionArguments;
+import io.layerskip.jobs.OptionArguments.Shortcut;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
 import java.util.List;
@@ -29,8 +29,8 @@ final class GenerateCommand implements Callable<Integer> {
     private Work work;
 
     @Mixin
-    private Settings settings =
-            new Settings(
+    private OptionArguments options =
+            new OptionArguments(
                     List.of(
                             new Shortcut("--model", LayerSkipOptions.MODEL_PATH),
                             new Shortcut(
@@ -60,7 +60,7 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         LayerSkipConfiguration configuration =
-                LayerSkipConfiguration.from(settings.toConfiguration());
+                LayerSkipConfiguration.from(options.toConfiguration());
         ClassLoader loader = getClass().getClassLoader();
         configuration.checkAgainstModel(loader);
         EngineSettings engineSettings = configuration.toEngineSettings(1);

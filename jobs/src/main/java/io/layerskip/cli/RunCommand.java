@@ -1,7 +1,7 @@
 package io.layerskip.cli;
 
 import io.layerskip.jobs.GenerationJob;
-import io.layerskip.jobs.Settings;
+import io.layerskip.jobs.OptionArguments;
 import io.layerskip.local.LocalFlink;
 import java.util.concurrent.Callable;
 import org.apache.flink.configuration.Configuration;
@@ -27,13 +27,13 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 final class RunCommand implements Callable<Integer> {
 
-    @Mixin private Settings settings = new Settings(GenerationJob.SHORTCUTS);
+    @Mixin private OptionArguments options = new OptionArguments(GenerationJob.SHORTCUTS);
 
     @Spec private CommandSpec spec;
 
     @Override
     public Integer call() throws Exception {
-        Configuration configuration = settings.toConfiguration();
+        Configuration configuration = options.toConfiguration();
         LocalFlink flink = LocalFlink.create(configuration);
         GenerationJob.build(flink.environment(), configuration);
         spec.commandLine().getErr().println("Flink's web UI: " + flink.webUi());

@@ -5,7 +5,7 @@
  *   flink run flink-layerskip-job.jar ...    java -jar flink-layerskip.jar run ...
  *                     |                                     |
  *               GenerationJob.main                      io.layerskip.cli
- *                     +--------- Settings: options ---------+
+ *                     +---------- OptionArguments ----------+
  *                                       |
  *   prompts ---&gt; parse ---&gt; LayerSkipAsyncFunction ---&gt; format ---+---&gt; one transaction:
  *                  +-------------- dead letters ------------------+     completions, dead letters

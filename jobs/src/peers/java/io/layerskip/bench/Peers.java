@@ -39,7 +39,7 @@ public final class Peers implements Experiment {
     }
 
     @Override
-    public Section run(Bench bench) throws Exception {
+    public Section run(ExperimentSetup setup) throws Exception {
         Table table =
                 new Table(
                         "in flight",
@@ -50,9 +50,9 @@ public final class Peers implements Experiment {
                         "p50 ms",
                         "same text as the first");
         // Its number of threads can be set once in a process.
-        try (Jlama jlama = new Jlama(bench.checkpoint().folder(), 2, maxTokens(bench))) {
+        try (Jlama jlama = new Jlama(setup.checkpoint().folder(), 2, maxTokens(setup))) {
             for (int inFlight : IN_FLIGHT) {
-                measure(bench, inFlight, jlama, table);
+                measure(setup, inFlight, jlama, table);
             }
         }
         return new Section(
@@ -62,35 +62,35 @@ public final class Peers implements Experiment {
                 table);
     }
 
-    private static void measure(Bench bench, int inFlight, Jlama jlama, Table table)
+    private static void measure(ExperimentSetup setup, int inFlight, Jlama jlama, Table table)
             throws Exception {
         Deque<AutoCloseable> opened = new ArrayDeque<>();
         try {
             List<Contender> contenders = new ArrayList<>();
             for (Map.Entry<String, Path> gguf : ggufs().entrySet()) {
                 for (int threads : THREADS) {
-                    contenders.add(llama(bench, gguf, threads, inFlight, opened));
+                    contenders.add(llama(setup, gguf, threads, inFlight, opened));
                 }
                 if (inFlight > 1) {
                     contenders.add(
                             new Pair(
-                                    llama(bench, gguf, 1, inFlight / 2, opened),
-                                    llama(bench, gguf, 1, inFlight / 2, opened)));
+                                    llama(setup, gguf, 1, inFlight / 2, opened),
+                                    llama(setup, gguf, 1, inFlight / 2, opened)));
                 }
             }
             contenders.add(jlama);
             for (Precision precision : List.of(Precision.FP32, Precision.INT8)) {
                 for (int threads : THREADS) {
-                    contenders.add(own(bench, precision, threads, opened));
+                    contenders.add(own(setup, precision, threads, opened));
                 }
                 if (inFlight > 1) {
                     contenders.add(
                             new Pair(
-                                    own(bench, precision, 1, opened),
-                                    own(bench, precision, 1, opened)));
+                                    own(setup, precision, 1, opened),
+                                    own(setup, precision, 1, opened)));
                 }
             }
-            for (Measurement measured : bench.comparison().run(contenders, inFlight)) {
+            for (Measurement measured : setup.comparison().run(contenders, inFlight)) {
                 table.row(
                         inFlight,
                         measured.name(),
@@ -98,7 +98,7 @@ public final class Peers implements Experiment {
                         Spread.of(measured.speedup()),
                         Spread.of(measured.tokensPerSecond()),
                         measured.latencyMillis().getPercentile(50),
-                        "%d of %d".formatted(measured.agreeing(), bench.prompts().size()));
+                        "%d of %d".formatted(measured.agreeing(), setup.prompts().size()));
             }
         } finally {
             for (AutoCloseable each : opened) {
@@ -108,29 +108,29 @@ public final class Peers implements Experiment {
     }
 
     private static Contender llama(
-            Bench bench,
+            ExperimentSetup setup,
             Map.Entry<String, Path> gguf,
             int threads,
             int slots,
             Deque<AutoCloseable> opened) {
         LlamaCpp llama =
-                new LlamaCpp(gguf.getValue(), gguf.getKey(), threads, slots, maxTokens(bench));
+                new LlamaCpp(gguf.getValue(), gguf.getKey(), threads, slots, maxTokens(setup));
         opened.push(llama);
         return llama;
     }
 
     private static Contender own(
-            Bench bench, Precision precision, int threads, Deque<AutoCloseable> opened) {
+            ExperimentSetup setup, Precision precision, int threads, Deque<AutoCloseable> opened) {
         EngineSettings settings =
-                bench.settings().toBuilder().precision(precision).threads(threads).build();
-        GenerationEngine engine = bench.open(settings);
+                setup.settings().toBuilder().precision(precision).threads(threads).build();
+        GenerationEngine engine = setup.open(settings);
         opened.push(engine);
         return EngineContender.asSet(
                 "flink-layerskip %s, %d thread(s)".formatted(precision, threads), engine);
     }
 
-    private static int maxTokens(Bench bench) {
-        return bench.checkpoint().config().defaultMaxNewTokens().orElse(DEFAULT_MAX_TOKENS);
+    private static int maxTokens(ExperimentSetup setup) {
+        return setup.checkpoint().config().defaultMaxNewTokens().orElse(DEFAULT_MAX_TOKENS);
     }
 
     /** By the name of the weights' type, which is the end of the file's name. */

@@ -3,7 +3,7 @@ package io.layerskip.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.layerskip.jobs.Settings.Shortcut;
+import io.layerskip.jobs.OptionArguments.Shortcut;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,14 +18,16 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-final class SettingsTest {
+final class OptionArgumentsTest {
 
     private static final ConfigOption<Integer> COUNT =
             ConfigOptions.key("a.count").intType().defaultValue(7).withDescription("100 % of it.");
 
     @Command(name = "test")
     static final class TestCommand {
-        @Mixin private Settings settings = new Settings(List.of(new Shortcut("--count", COUNT)));
+        @Mixin
+        private OptionArguments options =
+                new OptionArguments(List.of(new Shortcut("--count", COUNT)));
     }
 
     @TempDir Path temp;
@@ -134,6 +136,6 @@ final class SettingsTest {
     private static Map<String, String> parse(String... args) {
         TestCommand command = new TestCommand();
         new CommandLine(command).parseArgs(args);
-        return command.settings.toConfiguration().toMap();
+        return command.options.toConfiguration().toMap();
     }
 }

@@ -17,7 +17,7 @@ import java.util.Map;
  * @param rounds that are timed, at least 1
  * @param draftLengths fixed numbers of drafts to compare with
  */
-public record Bench(
+public record ExperimentSetup(
         String modelName,
         Checkpoint checkpoint,
         EngineSettings settings,

@@ -29,11 +29,11 @@ import picocli.CommandLine.Spec;
  *
  * <pre>{@code
  * @Mixin
- * private Settings settings =
- *         new Settings(List.of(new Shortcut("--model", LayerSkipOptions.MODEL_PATH)));
+ * private OptionArguments options =
+ *         new OptionArguments(List.of(new Shortcut("--model", LayerSkipOptions.MODEL_PATH)));
  * }</pre>
  */
-public final class Settings {
+public final class OptionArguments {
 
     @Option(
             names = "--config",
@@ -62,7 +62,7 @@ public final class Settings {
     public record Shortcut(String name, ConfigOption<?> option) {}
 
     /** Options that can be set through these shortcuts too. */
-    public Settings(List<Shortcut> shortcuts) {
+    public OptionArguments(List<Shortcut> shortcuts) {
         this.shortcuts = List.copyOf(shortcuts);
     }
 
