@@ -8,7 +8,6 @@ import io.layerskip.engine.GenerationStatistics;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
 import io.layerskip.model.Precision;
-import io.layerskip.model.RandomCheckpoint;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 
 /** The tensors that a Llama's configuration implies, and their names. */
-final class LlamaTensors {
+public final class LlamaTensors {
 
     static final String EMBEDDING = "model.embed_tokens.weight";
     static final String FINAL_NORM = "model.norm.weight";
@@ -22,7 +22,7 @@ final class LlamaTensors {
      * The shape of each tensor by its name in the checkpoint; projections are [out, in]. With tied
      * embeddings there is no {@code lm_head.weight}, even where one stands in the file.
      */
-    static Map<String, List<Long>> shapes(ModelConfig config) {
+    public static Map<String, List<Long>> shapes(ModelConfig config) {
         long hidden = config.hiddenSize();
         long intermediate = config.intermediateSize();
         long vocabulary = config.vocabSize();

@@ -1,7 +1,11 @@
-package io.layerskip.model;
+package io.layerskip.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.layerskip.model.LlamaTensors;
+import io.layerskip.model.ModelConfigReader;
+import io.layerskip.model.ModelFolder;
+import io.layerskip.model.WeightType;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -17,7 +21,7 @@ import java.util.Random;
  * Checkpoints of any shape with random weights, to measure what a model of that shape costs. What
  * they write means nothing.
  */
-public final class RandomCheckpoint {
+final class RandomCheckpoint {
 
     private static final int BLOCK_BYTES = 1 << 20;
     private static final double DEVIATION = 0.02;
@@ -31,7 +35,7 @@ public final class RandomCheckpoint {
      * @param tokenizer a tokenizer.json whose ids are in the vocabulary
      * @return the checkpoint's folder, which goes when it is closed
      */
-    public static ModelFolder write(String config, Path tokenizer) throws IOException {
+    static ModelFolder write(String config, Path tokenizer) throws IOException {
         ModelFolder folder = ModelFolder.temporary();
         try {
             Files.writeString(folder.path().resolve("config.json"), config);

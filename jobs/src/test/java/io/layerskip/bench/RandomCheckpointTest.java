@@ -1,4 +1,4 @@
-package io.layerskip.model;
+package io.layerskip.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,22 +7,23 @@ import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
+import io.layerskip.model.Checkpoint;
+import io.layerskip.model.CheckpointException;
+import io.layerskip.model.ModelFolder;
+import io.layerskip.model.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class RandomCheckpointTest {
 
-    private static final Path TOKENIZER = BundledModel.folder().resolve("tokenizer.json");
-
-    @TempDir Path folder;
+    private static final Path BUNDLED =
+            Path.of("src", "main", "resources", "models", "layerskip-intents-9M");
+    private static final Path TOKENIZER = BUNDLED.resolve("tokenizer.json");
 
     @Test
     void isServedLikeAnyOther() throws Exception {
-        String config =
-                Files.readString(
-                        new CheckpointWriter(1).writeConfig(folder).resolve("config.json"));
+        String config = Files.readString(BUNDLED.resolve("config.json"));
         Path written;
         try (ModelFolder random = RandomCheckpoint.write(config, TOKENIZER)) {
             written = random.path();
