@@ -83,6 +83,39 @@ class LayeringTest {
                     .resideInAnyPackage(JOBS, LOCAL, BENCH, CLI);
 
     @ArchTest
+    static final ArchRule theJobKnowsNoCommandLineBenchmarkOrBroker =
+            noClasses()
+                    .that()
+                    .resideInAPackage(JOBS)
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAnyPackage(
+                            LOCAL,
+                            BENCH,
+                            CLI,
+                            "kafka..",
+                            "org.apache.kafka.metadata..",
+                            "org.apache.kafka.server..");
+
+    @ArchTest
+    static final ArchRule theLocalJobKnowsNeitherBenchmarkNorCommandLine =
+            noClasses()
+                    .that()
+                    .resideInAPackage(LOCAL)
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAnyPackage(BENCH, CLI);
+
+    @ArchTest
+    static final ArchRule theBenchmarkKnowsNoCommandLine =
+            noClasses()
+                    .that()
+                    .resideInAPackage(BENCH)
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAPackage(CLI);
+
+    @ArchTest
     static final ArchRule internalsStayInside =
             classes()
                     .that()
