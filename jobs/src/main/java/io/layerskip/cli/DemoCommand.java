@@ -5,14 +5,11 @@ import io.layerskip.bench.Contender;
 import io.layerskip.bench.EngineContender;
 import io.layerskip.bench.Measurement;
 import io.layerskip.connectors.KafkaOptions;
-import io.layerskip.engine.EngineSettings;
-import io.layerskip.engine.GenerationEngine;
+import io.layerskip.flink.ConfiguredEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.jobs.GenerationJob;
 import io.layerskip.local.EmbeddedBroker;
 import io.layerskip.local.LocalFlink;
-import io.layerskip.model.Checkpoint;
-import io.layerskip.model.ModelFolder;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -151,14 +148,12 @@ final class DemoCommand implements Callable<Integer> {
     private static double speedup(LayerSkipConfiguration configuration, List<String> prompts)
             throws Exception {
         int cores = Runtime.getRuntime().availableProcessors();
-        EngineSettings settings = configuration.toEngineSettings(cores);
-        try (ModelFolder folder = configuration.model().open(DemoCommand.class.getClassLoader());
-                Checkpoint checkpoint = Checkpoint.open(folder.path());
-                GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
+        try (ConfiguredEngine opened =
+                ConfiguredEngine.open(configuration, DemoCommand.class.getClassLoader(), cores)) {
             List<Contender> contenders =
                     List.of(
-                            EngineContender.plain(engine),
-                            EngineContender.asSet("drafting", engine));
+                            EngineContender.plain(opened.engine()),
+                            EngineContender.asSet("drafting", opened.engine()));
             Measurement drafting =
                     new Comparison(prompts, COMPARED_ROUNDS).run(contenders, 1).get(1);
             return drafting.speedup().getPercentile(50);

@@ -1,15 +1,13 @@
 package io.layerskip.cli;
 
-import io.layerskip.engine.EngineSettings;
-import io.layerskip.engine.GenerationEngine;
+import io.layerskip.flink.ConfiguredEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.OptionArguments;
 import io.layerskip.jobs.OptionArguments.Shortcut;
-import io.layerskip.model.Checkpoint;
-import io.layerskip.model.ModelFolder;
 import java.util.List;
 import java.util.concurrent.Callable;
+import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -61,16 +59,13 @@ final class GenerateCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         LayerSkipConfiguration configuration =
                 LayerSkipConfiguration.from(options.toConfiguration());
-        ClassLoader loader = getClass().getClassLoader();
-        configuration.checkAgainstModel(loader);
-        EngineSettings engineSettings = configuration.toEngineSettings(1);
-        try (ModelFolder folder = configuration.model().open(loader);
-                Checkpoint checkpoint =
-                        Checkpoint.open(folder.path(), configuration.splitSpecialTokens());
-                GenerationEngine engine = GenerationEngine.open(checkpoint, engineSettings)) {
+        String model = configuration.model().modelName();
+        CommandLine command = spec.commandLine();
+        try (ConfiguredEngine opened =
+                ConfiguredEngine.open(configuration, getClass().getClassLoader(), 1)) {
             return work.prompt != null
-                    ? work.prompt.run(engine, engineSettings.temperature(), spec.commandLine())
-                    : work.file.run(engine, configuration.model().modelName(), spec.commandLine());
+                    ? work.prompt.run(opened.engine(), opened.settings().temperature(), command)
+                    : work.file.run(opened.engine(), model, command);
         }
     }
 }
