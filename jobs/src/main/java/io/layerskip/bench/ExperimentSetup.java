@@ -2,28 +2,45 @@ package io.layerskip.bench;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
+import io.layerskip.flink.LayerSkipConfiguration;
+import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.model.Checkpoint;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.configuration.Configuration;
 
 /**
- * What experiments work on.
+ * What experiments work on. Contenders decode greedily, draft as they choose unless an experiment
+ * says how far, and know no prompt from the last time.
  *
- * @param modelName for people
- * @param checkpoint the model
- * @param settings engines are opened with, unless an experiment varies them; drafts automatic
+ * @param options of the job; engines are opened with them, unless an experiment varies them
+ * @param checkpoint the model that the options name
  * @param prompts at least one
  * @param rounds that are timed, at least 1
  * @param draftLengths fixed numbers of drafts to compare with
  */
 public record ExperimentSetup(
-        String modelName,
+        Configuration options,
         Checkpoint checkpoint,
-        EngineSettings settings,
         List<String> prompts,
         int rounds,
         List<Integer> draftLengths) {
+
+    public ExperimentSetup {
+        options = new Configuration(options).set(LayerSkipOptions.PREFIX_CACHING, false);
+        options.removeConfig(LayerSkipOptions.TEMPERATURE);
+        options.removeConfig(LayerSkipOptions.NUM_ASSISTANT_TOKENS);
+    }
+
+    /** What an engine is opened with that has the machine to itself. */
+    EngineSettings settings() {
+        return configuration().toEngineSettings(1);
+    }
+
+    private LayerSkipConfiguration configuration() {
+        return LayerSkipConfiguration.from(options);
+    }
 
     GenerationEngine open(EngineSettings with) {
         return GenerationEngine.open(checkpoint, with);
@@ -41,8 +58,9 @@ public record ExperimentSetup(
 
     /** What the figures depend on. */
     Map<String, String> environment() {
+        EngineSettings settings = settings();
         Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("model", modelName);
+        environment.put("model", configuration().model().modelName());
         environment.put("prompts", Integer.toString(prompts.size()));
         environment.put("rounds", Integer.toString(rounds));
         environment.put("threads", Integer.toString(settings.threads()));

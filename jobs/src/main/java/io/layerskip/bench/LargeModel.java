@@ -1,11 +1,12 @@
 package io.layerskip.bench;
 
-import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationStatistics;
-import io.layerskip.model.Checkpoint;
+import io.layerskip.flink.ConfiguredEngine;
+import io.layerskip.flink.LayerSkipConfiguration;
+import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.model.ModelFolder;
 import io.layerskip.model.Precision;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
+import org.apache.flink.configuration.Configuration;
 
 /**
  * What a model of the shape of Llama 3.2 1B costs. Its weights are random, so its early layers
@@ -56,17 +58,12 @@ final class LargeModel implements Experiment {
         Table table = new Table(columns.toArray(String[]::new));
         Map<String, List<Double>> speedups = new LinkedHashMap<>();
         Path tokenizer = setup.checkpoint().folder().resolve("tokenizer.json");
-        try (ModelFolder folder = RandomCheckpoint.write(Report.resource(CONFIG), tokenizer);
-                Checkpoint checkpoint = Checkpoint.open(folder.path())) {
+        String prompt = Lengths.cut(setup, 0, PROMPT_TOKENS);
+        try (ModelFolder folder = RandomCheckpoint.write(Report.resource(CONFIG), tokenizer)) {
             for (Precision precision : Precision.values()) {
-                EngineSettings settings =
-                        EngineSettings.builder(EXIT)
-                                .precision(precision)
-                                .threads(setup.settings().threads())
-                                .prefixCaching(false)
-                                .build();
+                Configuration options = options(folder, precision, setup);
                 List<Object> row = new ArrayList<>(List.of(precision));
-                speedups.put(precision.toString(), measure(checkpoint, settings, setup, row));
+                speedups.put(precision.toString(), measure(options, prompt, row));
                 row.addAll(speedups.get(precision.toString()));
                 table.row(row.toArray());
             }
@@ -87,28 +84,42 @@ final class LargeModel implements Experiment {
                         speedups));
     }
 
+    private static Configuration options(
+            ModelFolder folder, Precision precision, ExperimentSetup setup) {
+        return new Configuration()
+                .set(LayerSkipOptions.MODEL_PATH, folder.path().toString())
+                .set(LayerSkipOptions.ASSISTANT_EARLY_EXIT, List.of(EXIT))
+                .set(LayerSkipOptions.PRECISION, precision)
+                .set(LayerSkipOptions.THREADS, setup.settings().threads())
+                .set(LayerSkipOptions.PREFIX_CACHING, false)
+                .set(
+                        LayerSkipOptions.SPLIT_SPECIAL_TOKENS,
+                        setup.options().get(LayerSkipOptions.SPLIT_SPECIAL_TOKENS));
+    }
+
     /** Adds load time, memory, prefill and decode to a row and returns the simulated speedups. */
-    private static List<Double> measure(
-            Checkpoint checkpoint, EngineSettings settings, ExperimentSetup setup, List<Object> row)
+    private static List<Double> measure(Configuration options, String prompt, List<Object> row)
             throws Exception {
-        String prompt = Lengths.cut(setup, 0, PROMPT_TOKENS);
+        Configuration plain =
+                new Configuration(options).set(LayerSkipOptions.NUM_ASSISTANT_TOKENS, "0");
         // Before this process has an engine too: there may be no room for two.
-        for (EngineSettings drafts :
-                List.of(settings.toBuilder().numAssistantTokens(0).build(), settings)) {
-            row.add(ResidentMemory.ofEngine(checkpoint.folder(), drafts, prompt));
-        }
+        row.add(ResidentMemory.ofEngine(plain, prompt));
+        row.add(ResidentMemory.ofEngine(options, prompt));
+        ClassLoader loader = LargeModel.class.getClassLoader();
         long start = System.nanoTime();
-        try (GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
+        try (ConfiguredEngine opened =
+                ConfiguredEngine.open(LayerSkipConfiguration.from(options), loader, 1)) {
+            GenerationEngine engine = opened.engine();
             row.add(1, seconds(System.nanoTime() - start));
             DescriptiveStatistics prefill = new DescriptiveStatistics();
             DescriptiveStatistics step = new DescriptiveStatistics();
             Map<Integer, DescriptiveStatistics> rounds = new LinkedHashMap<>();
             DRAFTS.forEach(drafts -> rounds.put(drafts, new DescriptiveStatistics()));
             for (int i = 0; i < ROUNDS; i++) {
-                GenerationStatistics plain = generate(engine, prompt, 0);
-                double firstToken = seconds(plain.timeToFirstTokenNanos());
-                prefill.addValue(plain.promptTokens() / firstToken);
-                step.addValue(secondsARound(plain));
+                GenerationStatistics undrafted = generate(engine, prompt, 0);
+                double firstToken = seconds(undrafted.timeToFirstTokenNanos());
+                prefill.addValue(undrafted.promptTokens() / firstToken);
+                step.addValue(secondsARound(undrafted));
                 for (int drafts : DRAFTS) {
                     rounds.get(drafts).addValue(secondsARound(generate(engine, prompt, drafts)));
                 }

@@ -1,10 +1,11 @@
 package io.layerskip.bench;
 
-import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
+import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.model.Precision;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.configuration.Configuration;
 
 /** Speed, memory and agreement of each precision. */
 final class Precisions implements Experiment {
@@ -35,32 +36,33 @@ final class Precisions implements Experiment {
                         "resident MiB");
         List<EngineContender> contenders = new ArrayList<>();
         List<GenerationEngine> engines = new ArrayList<>();
-        List<EngineSettings> settings = new ArrayList<>();
+        List<Configuration> options = new ArrayList<>();
         try {
             for (Precision precision : Precision.values()) {
-                EngineSettings with = setup.settings().toBuilder().precision(precision).build();
-                GenerationEngine engine = setup.open(with);
+                GenerationEngine engine =
+                        setup.open(setup.settings().toBuilder().precision(precision).build());
                 engines.add(engine);
+                Configuration auto =
+                        new Configuration(setup.options())
+                                .set(LayerSkipOptions.PRECISION, precision);
                 contenders.add(EngineContender.plain(engine));
-                settings.add(with.toBuilder().numAssistantTokens(0).build());
+                options.add(
+                        new Configuration(auto).set(LayerSkipOptions.NUM_ASSISTANT_TOKENS, "0"));
                 contenders.add(EngineContender.asSet("auto", engine));
-                settings.add(with);
+                options.add(auto);
             }
             List<Measurement> one = setup.comparison().run(contenders, 1);
             List<Measurement> many = setup.comparison().run(contenders, MANY);
             for (int i = 0; i < contenders.size(); i++) {
                 table.row(
-                        settings.get(i).precision(),
+                        options.get(i).get(LayerSkipOptions.PRECISION),
                         one.get(i).name(),
                         Spread.of(one.get(i).tokensPerSecond()),
                         Spread.of(one.get(i).speedup()),
                         Spread.of(many.get(i).tokensPerSecond()),
                         Spread.of(many.get(i).speedup()),
                         "%d of %d".formatted(one.get(i).agreeing(), setup.prompts().size()),
-                        ResidentMemory.ofEngine(
-                                setup.checkpoint().folder(),
-                                settings.get(i),
-                                setup.prompts().get(0)));
+                        ResidentMemory.ofEngine(options.get(i), setup.prompts().get(0)));
             }
         } finally {
             engines.forEach(GenerationEngine::close);

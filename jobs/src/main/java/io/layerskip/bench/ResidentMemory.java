@@ -1,16 +1,18 @@
 package io.layerskip.bench;
 
-import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
-import io.layerskip.model.Checkpoint;
-import io.layerskip.model.Precision;
+import io.layerskip.flink.ConfiguredCheckpoint;
+import io.layerskip.flink.LayerSkipConfiguration;
+import io.layerskip.flink.LayerSkipOptions;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.OptionalInt;
 import java.util.OptionalLong;
+import org.apache.flink.configuration.Configuration;
 
 /**
  * What an engine adds to the memory of a process, in a process of its own: there, nobody else
@@ -24,42 +26,33 @@ final class ResidentMemory {
     private static final int NEW_TOKENS = 16;
     private static final long SETTLING_MS = 300;
 
-    private static final String USAGE =
-            "usage: checkpoint, precision, draft length or auto, threads, exit layer, prompt";
-
     private ResidentMemory() {}
 
     /**
      * What an engine takes that has completed a prompt, in MiB, for a table; "not known" where the
      * system does not tell.
      *
-     * @param settings its first exit layer, draft length, precision and threads are used
+     * @param options the engine's
      */
-    static Object ofEngine(Path checkpoint, EngineSettings settings, String prompt)
+    static Object ofEngine(Configuration options, String prompt)
             throws IOException, InterruptedException {
         if (residentKib().isEmpty()) {
             return "not known";
         }
-        OptionalInt drafts = settings.numAssistantTokens();
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(HEAP, "-cp", System.getProperty("java.class.path")));
+        command.addAll(List.of(ResidentMemory.class.getName(), prompt));
+        options.toMap()
+                .forEach(
+                        (key, value) -> {
+                            // Others may hold secrets, which no command line should show.
+                            if (key.startsWith(LayerSkipOptions.PREFIX)) {
+                                command.add(key + "=" + value);
+                            }
+                        });
         Process process =
-                new ProcessBuilder(
-                                List.of(
-                                        Path.of(System.getProperty("java.home"), "bin", "java")
-                                                .toString(),
-                                        HEAP,
-                                        "-cp",
-                                        System.getProperty("java.class.path"),
-                                        ResidentMemory.class.getName(),
-                                        checkpoint.toString(),
-                                        settings.precision().name(),
-                                        drafts.isPresent()
-                                                ? Integer.toString(drafts.getAsInt())
-                                                : "auto",
-                                        Integer.toString(settings.threads()),
-                                        Integer.toString(settings.exitLayers().get(0)),
-                                        prompt))
-                        .redirectError(ProcessBuilder.Redirect.DISCARD)
-                        .start();
+                new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
         process.getOutputStream().close();
         String answer =
                 new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
@@ -69,24 +62,26 @@ final class ResidentMemory {
         return Integer.parseInt(answer);
     }
 
-    /** Prints how many MiB more are resident once an engine has completed a prompt. */
+    /**
+     * Prints how many MiB more are resident once an engine has completed a prompt.
+     *
+     * @param args the prompt and the engine's options, each {@code KEY=VALUE}
+     */
     public static void main(String[] args) throws Exception {
-        if (args.length != 6) {
-            throw new IllegalArgumentException(USAGE);
+        Configuration options = new Configuration();
+        for (String option : Arrays.asList(args).subList(1, args.length)) {
+            int separator = option.indexOf('=');
+            options.setString(option.substring(0, separator), option.substring(separator + 1));
         }
-        EngineSettings.Builder settings =
-                EngineSettings.builder(Integer.parseInt(args[4]))
-                        .precision(Precision.valueOf(args[1]))
-                        .threads(Integer.parseInt(args[3]))
-                        // Random weights would write until the context is full.
-                        .maxTokens(NEW_TOKENS);
-        if (!args[2].equals("auto")) {
-            settings.numAssistantTokens(Integer.parseInt(args[2]));
-        }
-        try (Checkpoint checkpoint = Checkpoint.open(Path.of(args[0]))) {
+        // Random weights would write until the context is full.
+        options.set(LayerSkipOptions.MAX_TOKENS, NEW_TOKENS);
+        LayerSkipConfiguration configuration = LayerSkipConfiguration.from(options);
+        try (ConfiguredCheckpoint opened =
+                ConfiguredCheckpoint.open(configuration, ResidentMemory.class.getClassLoader())) {
             long before = residentKib().orElseThrow();
-            try (GenerationEngine engine = GenerationEngine.open(checkpoint, settings.build())) {
-                EngineContender.asSet("memory", engine).complete(args[5]).get();
+            try (GenerationEngine engine =
+                    GenerationEngine.open(opened.checkpoint(), configuration.toEngineSettings(1))) {
+                EngineContender.asSet("memory", engine).complete(args[0]).get();
                 System.out.println((settledKib() - before) / 1024);
             }
         }

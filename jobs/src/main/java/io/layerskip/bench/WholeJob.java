@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.layerskip.connectors.KafkaOptions;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
+import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.GenerationJob;
 import io.layerskip.local.EmbeddedBroker;
@@ -57,8 +58,9 @@ final class WholeJob implements Experiment {
     @Override
     public Section run(ExperimentSetup setup) throws Exception {
         int slots = Runtime.getRuntime().availableProcessors();
-        int inFlight = slots * LayerSkipOptions.CAPACITY.defaultValue();
-        EngineSettings settings = setup.settings().toBuilder().threads(1).build();
+        Configuration options = new Configuration(setup.options()).set(LayerSkipOptions.THREADS, 1);
+        EngineSettings settings = LayerSkipConfiguration.from(options).toEngineSettings(slots);
+        int inFlight = slots * options.get(LayerSkipOptions.CAPACITY);
         List<String> prompts = new ArrayList<>();
         for (int i = 0; i < REQUESTS; i++) {
             prompts.add(setup.prompts().get(i % setup.prompts().size()));
@@ -75,7 +77,7 @@ final class WholeJob implements Experiment {
             }
             broker.createTopics(slots, PROMPTS, COMPLETIONS, DEAD_LETTERS);
             consumer.subscribe(List.of(COMPLETIONS, DEAD_LETTERS));
-            JobClient client = start(broker, setup, settings, slots);
+            JobClient client = start(broker, options, slots);
             try {
                 Contender alone = new Alternating(engines, new AtomicInteger());
                 // Rounds to warm up; they are a tenth as long.
@@ -109,22 +111,14 @@ final class WholeJob implements Experiment {
                 table);
     }
 
-    private static JobClient start(
-            EmbeddedBroker broker, ExperimentSetup setup, EngineSettings settings, int slots)
+    private static JobClient start(EmbeddedBroker broker, Configuration options, int slots)
             throws Exception {
         Configuration configuration =
-                new Configuration()
+                new Configuration(options)
                         .set(KafkaOptions.BOOTSTRAP_SERVERS, broker.bootstrapServers())
                         .set(KafkaOptions.SOURCE_TOPICS, List.of(PROMPTS))
                         .set(KafkaOptions.SINK_TOPIC, COMPLETIONS)
                         .set(KafkaOptions.DEAD_LETTERS_TOPIC, DEAD_LETTERS)
-                        .set(
-                                LayerSkipOptions.MODEL_PATH,
-                                setup.checkpoint().folder().toAbsolutePath().toString())
-                        .set(LayerSkipOptions.ASSISTANT_EARLY_EXIT, settings.exitLayers())
-                        .set(LayerSkipOptions.PRECISION, settings.precision())
-                        .set(LayerSkipOptions.THREADS, settings.threads())
-                        .set(LayerSkipOptions.PREFIX_CACHING, settings.prefixCaching())
                         .set(CoreOptions.DEFAULT_PARALLELISM, slots)
                         .set(CheckpointingOptions.CHECKPOINTING_INTERVAL, CHECKPOINT_INTERVAL);
         StreamExecutionEnvironment environment =

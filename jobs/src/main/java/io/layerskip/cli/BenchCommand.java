@@ -6,12 +6,11 @@ import io.layerskip.bench.Report;
 import io.layerskip.connectors.CompletionRequestFormat;
 import io.layerskip.connectors.InvalidRequestException;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.flink.ConfiguredCheckpoint;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.OptionArguments;
 import io.layerskip.jobs.OptionArguments.Shortcut;
-import io.layerskip.model.Checkpoint;
-import io.layerskip.model.ModelFolder;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -21,8 +20,8 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.Callable;
+import org.apache.flink.configuration.Configuration;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -119,26 +118,15 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        checkOptions();
-        LayerSkipConfiguration configuration =
-                LayerSkipConfiguration.from(options.toConfiguration());
-        ClassLoader loader = getClass().getClassLoader();
-        configuration.checkAgainstModel(loader);
+        checkArguments();
+        Configuration configuration = options.toConfiguration();
         List<String> prompts = prompts();
-        try (ModelFolder folder = configuration.model().open(loader);
-                Checkpoint checkpoint = Checkpoint.open(folder.path())) {
+        try (ConfiguredCheckpoint opened =
+                ConfiguredCheckpoint.open(
+                        LayerSkipConfiguration.from(configuration), getClass().getClassLoader())) {
             ExperimentSetup setup =
                     new ExperimentSetup(
-                            configuration.model().modelName(),
-                            checkpoint,
-                            // What an experiment repeats must not be known from the last time.
-                            configuration.toEngineSettings(1).toBuilder()
-                                    .numAssistantTokens(OptionalInt.empty())
-                                    .prefixCaching(false)
-                                    .build(),
-                            prompts,
-                            rounds,
-                            draftLengths);
+                            configuration, opened.checkpoint(), prompts, rounds, draftLengths);
             Report.run(setup, only, new Publisher());
             spec.commandLine().getErr().println("The page with charts: " + html.toAbsolutePath());
         }
@@ -163,7 +151,7 @@ final class BenchCommand implements Callable<Integer> {
         }
     }
 
-    private void checkOptions() {
+    private void checkArguments() {
         check(
                 Experiments.names().containsAll(only),
                 "--only is %s; allowed: %s"

@@ -224,6 +224,27 @@ final class MainTest {
     }
 
     @Test
+    void measuresPromptsOfSpecialTokensIfThoseAreNotSplit() throws IOException {
+        // Split into text, they are more tokens than the model takes.
+        Path prompts = file("{\"prompt\": \"" + "</s>".repeat(200) + "\"}\n");
+
+        int exitCode =
+                run(
+                        "bench",
+                        "--only",
+                        "one-stream",
+                        "--rounds",
+                        "1",
+                        "--input",
+                        prompts.toString(),
+                        "--html",
+                        temp.resolve("bench.html").toString(),
+                        "-Dlayerskip.split-special-tokens=false");
+
+        assertThat(exitCode).as(this::err).isZero();
+    }
+
+    @Test
     void refusesAnExperimentThatItDoesNotKnow() {
         assertThat(run("bench", "--only", "one-stream,speed")).isEqualTo(2);
 
