@@ -123,7 +123,7 @@ final class DemoCommand implements Callable<Integer> {
             PrintWriter out)
             throws Exception {
         List<GoldenPrompt> prompts = GoldenPrompt.all();
-        DemoReport report = new DemoReport(out, sender, DEAD_LETTERS);
+        DemoReport report = new DemoReport(out, sender::sent, DEAD_LETTERS);
 
         // The first answer shows that the model is loaded, which is not what is timed.
         sender.send("warm-up", prompts.get(0));

@@ -8,6 +8,7 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Function;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
 import picocli.CommandLine.Help.Ansi;
@@ -22,7 +23,7 @@ final class DemoReport {
     private static final JsonMapper JSON = new JsonMapper();
 
     private final PrintWriter out;
-    private final PromptSender sender;
+    private final Function<String, Optional<GoldenPrompt>> sent;
     private final String deadLetters;
     private final boolean terminal = Ansi.AUTO.enabled();
 
@@ -33,16 +34,20 @@ final class DemoReport {
     private long accepted;
     private long rejected;
 
-    DemoReport(PrintWriter out, PromptSender sender, String deadLetters) {
+    /**
+     * @param sent what was sent under an id; empty where others sent it
+     * @param deadLetters the topic of the dead letters
+     */
+    DemoReport(PrintWriter out, Function<String, Optional<GoldenPrompt>> sent, String deadLetters) {
         this.out = out;
-        this.sender = sender;
+        this.sent = sent;
         this.deadLetters = deadLetters;
     }
 
     void show(ConsumerRecord<byte[], byte[]> answer) throws IOException {
         if (answer.topic().equals(deadLetters)) {
             deadLetterCount++;
-            print(Style.fg_red, key(answer), error(answer));
+            print(Style.fg_red, keyOrPosition(answer), error(answer));
         } else {
             showCompletion(JSON.readTree(answer.value()));
         }
@@ -50,7 +55,8 @@ final class DemoReport {
 
     private void showCompletion(JsonNode completion) {
         String text = completion.at("/choices/0/text").asText();
-        Optional<GoldenPrompt> asked = sender.sent(completion.path("id").asText());
+        String id = completion.path("id").asText();
+        Optional<GoldenPrompt> asked = sent.apply(id);
         completionCount++;
         if (asked.map(GoldenPrompt::completion).filter(text::equals).isPresent()) {
             asReference++;
@@ -60,7 +66,7 @@ final class DemoReport {
         tokens += usage.path("completion_tokens").asLong();
         accepted += details.path("accepted_prediction_tokens").asLong();
         rejected += details.path("rejected_prediction_tokens").asLong();
-        print(Style.fg_green, asked.map(GoldenPrompt::prompt).orElse("?").strip(), text);
+        print(Style.fg_green, asked.map(GoldenPrompt::prompt).map(String::strip).orElse(id), text);
     }
 
     private void print(Style style, String question, String answer) {
@@ -71,8 +77,18 @@ final class DemoReport {
         }
     }
 
-    private static String key(ConsumerRecord<byte[], byte[]> answer) {
-        return new String(answer.key(), StandardCharsets.UTF_8);
+    /** The record's key, or where it stood, as in the id of a request that has none of its own. */
+    private static String keyOrPosition(ConsumerRecord<byte[], byte[]> answer) {
+        return Optional.ofNullable(answer.key())
+                .map(key -> new String(key, StandardCharsets.UTF_8))
+                .filter(key -> !key.isBlank())
+                .orElseGet(
+                        () ->
+                                String.join(
+                                        "-",
+                                        header(answer, DeadLetterFormat.SOURCE_TOPIC),
+                                        header(answer, DeadLetterFormat.SOURCE_PARTITION),
+                                        header(answer, DeadLetterFormat.SOURCE_OFFSET)));
     }
 
     private static String error(ConsumerRecord<byte[], byte[]> answer) {
