@@ -4,12 +4,9 @@ import io.layerskip.bench.Comparison;
 import io.layerskip.bench.Contender;
 import io.layerskip.bench.EngineContender;
 import io.layerskip.bench.Measurement;
-import io.layerskip.connectors.KafkaOptions;
 import io.layerskip.flink.ConfiguredEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
-import io.layerskip.jobs.GenerationJob;
-import io.layerskip.local.EmbeddedBroker;
-import io.layerskip.local.LocalFlink;
+import io.layerskip.local.LocalJob;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -17,14 +14,10 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
-import org.apache.flink.configuration.CoreOptions;
-import org.apache.flink.core.execution.JobClient;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -42,10 +35,6 @@ import picocli.CommandLine.Spec;
         versionProvider = Version.class,
         sortOptions = false)
 final class DemoCommand implements Callable<Integer> {
-
-    private static final String PROMPTS = "prompts";
-    private static final String COMPLETIONS = "completions";
-    private static final String DEAD_LETTERS = "dead-letters";
 
     /** How often each golden prompt is sent. */
     private static final int ROUNDS = 4;
@@ -76,62 +65,31 @@ final class DemoCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         int cores = Runtime.getRuntime().availableProcessors();
         out.println("Starting a Kafka broker and Flink ...");
-        try (EmbeddedBroker broker = EmbeddedBroker.start()) {
-            broker.createTopics(cores, PROMPTS, COMPLETIONS, DEAD_LETTERS);
-            Configuration configuration = configure(broker, cores);
-            LocalFlink flink = LocalFlink.create(configuration);
-            GenerationJob.build(flink.environment(), configuration);
-            JobClient job = flink.environment().executeAsync();
-            out.println("Flink's web UI: " + flink.webUi());
-            out.println("Kafka broker:   " + broker.bootstrapServers());
-            try (PromptSender sender = new PromptSender(broker.bootstrapServers(), PROMPTS);
-                    AnswerReader reader =
-                            new AnswerReader(
-                                    broker.bootstrapServers(),
-                                    List.of(COMPLETIONS, DEAD_LETTERS))) {
-                show(LayerSkipConfiguration.from(configuration), sender, reader, out);
-            } finally {
-                end(job);
-            }
+        // Completions appear when a checkpoint commits them; nobody wants to wait here.
+        Configuration options =
+                new Configuration()
+                        .set(CheckpointingOptions.CHECKPOINTING_INTERVAL, CHECKPOINT_INTERVAL);
+        try (LocalJob job = LocalJob.start(options, cores)) {
+            out.println("Flink's web UI: " + job.webUi());
+            out.println("Kafka broker:   " + job.bootstrapServers());
+            show(LayerSkipConfiguration.from(options), job, out);
         }
         return ExitCode.OK;
     }
 
-    /** Cancels the job and waits for its end, so that the broker outlives it. */
-    private static void end(JobClient job) throws ExecutionException, InterruptedException {
-        // Ctrl-C may have interrupted this thread; it still has this to do.
-        Thread.interrupted();
-        job.cancel().get();
-        job.getJobExecutionResult().handle((result, cancellation) -> Optional.empty()).get();
-    }
-
-    private static Configuration configure(EmbeddedBroker broker, int parallelism) {
-        return new Configuration()
-                .set(KafkaOptions.BOOTSTRAP_SERVERS, broker.bootstrapServers())
-                .set(KafkaOptions.SOURCE_TOPICS, List.of(PROMPTS))
-                .set(KafkaOptions.SINK_TOPIC, COMPLETIONS)
-                .set(KafkaOptions.DEAD_LETTERS_TOPIC, DEAD_LETTERS)
-                .set(CoreOptions.DEFAULT_PARALLELISM, parallelism)
-                // Completions appear when a checkpoint commits them; nobody wants to wait here.
-                .set(CheckpointingOptions.CHECKPOINTING_INTERVAL, CHECKPOINT_INTERVAL);
-    }
-
-    private void show(
-            LayerSkipConfiguration configuration,
-            PromptSender sender,
-            AnswerReader reader,
-            PrintWriter out)
+    private void show(LayerSkipConfiguration configuration, LocalJob job, PrintWriter out)
             throws Exception {
         List<GoldenPrompt> prompts = GoldenPrompt.all();
-        DemoReport report = new DemoReport(out, sender::sent, DEAD_LETTERS);
+        PromptSender sender = new PromptSender(job);
+        DemoReport report = new DemoReport(out, sender::sent);
 
         // The first answer shows that the model is loaded, which is not what is timed.
         sender.send("warm-up", prompts.get(0));
-        await(1, reader, report, "loading the model");
+        await(1, job, report, "loading the model");
         long tokensBefore = report.tokens();
         long start = System.nanoTime();
         int sent = 1 + send(prompts, sender);
-        await(sent, reader, report, "answers");
+        await(sent, job, report, "answers");
         double seconds = (double) (System.nanoTime() - start) / TimeUnit.SECONDS.toNanos(1);
         double tokensPerSecond = (report.tokens() - tokensBefore) / seconds;
 
@@ -140,7 +98,7 @@ final class DemoCommand implements Callable<Integer> {
                 prompts.stream().limit(COMPARED_PROMPTS).map(GoldenPrompt::prompt).toList();
         report.summarise(tokensPerSecond, speedup(configuration, compared));
         if (keepRunning) {
-            serve(sender, reader, report, out);
+            serve(sender, job, report, out);
         }
     }
 
@@ -183,7 +141,7 @@ final class DemoCommand implements Callable<Integer> {
         return ROUNDS * prompts.size() + bad.size();
     }
 
-    private static void await(int answers, AnswerReader reader, DemoReport report, String task)
+    private static void await(int answers, LocalJob job, DemoReport report, String task)
             throws IOException {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         try (Progress progress = Progress.of(task, answers - report.answers())) {
@@ -193,7 +151,7 @@ final class DemoCommand implements Callable<Integer> {
                             "%d of %d answers after %d s"
                                     .formatted(report.answers(), answers, PATIENCE.toSeconds()));
                 }
-                for (ConsumerRecord<byte[], byte[]> answer : reader.poll()) {
+                for (ConsumerRecord<byte[], byte[]> answer : job.poll()) {
                     report.show(answer);
                     progress.step();
                 }
@@ -202,19 +160,20 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     /** Completes the lines of the standard input until the process is ended. */
-    private static void serve(
-            PromptSender sender, AnswerReader reader, DemoReport report, PrintWriter out)
+    private static void serve(PromptSender sender, LocalJob job, DemoReport report, PrintWriter out)
             throws IOException {
         out.println();
         out.println("Type a prompt such as  banking: Where is my card?  and press Enter, or send");
         out.println(
-                "{\"prompt\": \"banking: Where is my card?\\n\"} to the topic " + PROMPTS + ".");
+                "{\"prompt\": \"banking: Where is my card?\\n\"} to the topic "
+                        + LocalJob.PROMPTS
+                        + ".");
         out.println("Ctrl-C ends it.");
         Thread typing = new Thread(() -> sendLines(sender), "prompts-from-stdin");
         typing.setDaemon(true);
         typing.start();
         while (true) {
-            for (ConsumerRecord<byte[], byte[]> answer : reader.poll()) {
+            for (ConsumerRecord<byte[], byte[]> answer : job.poll()) {
                 report.show(answer);
             }
         }

@@ -3,6 +3,7 @@ package io.layerskip.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.layerskip.connectors.DeadLetterFormat;
+import io.layerskip.local.LocalJob;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -24,7 +25,6 @@ final class DemoReport {
 
     private final PrintWriter out;
     private final Function<String, Optional<GoldenPrompt>> sent;
-    private final String deadLetters;
     private final boolean terminal = Ansi.AUTO.enabled();
 
     private int completionCount;
@@ -36,16 +36,14 @@ final class DemoReport {
 
     /**
      * @param sent what was sent under an id; empty where others sent it
-     * @param deadLetters the topic of the dead letters
      */
-    DemoReport(PrintWriter out, Function<String, Optional<GoldenPrompt>> sent, String deadLetters) {
+    DemoReport(PrintWriter out, Function<String, Optional<GoldenPrompt>> sent) {
         this.out = out;
         this.sent = sent;
-        this.deadLetters = deadLetters;
     }
 
     void show(ConsumerRecord<byte[], byte[]> answer) throws IOException {
-        if (answer.topic().equals(deadLetters)) {
+        if (answer.topic().equals(LocalJob.DEAD_LETTERS)) {
             deadLetterCount++;
             print(Style.fg_red, keyOrPosition(answer), error(answer));
         } else {

@@ -2,31 +2,23 @@ package io.layerskip.cli;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.layerskip.local.LocalJob;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** Sends prompts to a topic and remembers which id asked what. Thread-safe. */
-final class PromptSender implements AutoCloseable {
+/** Sends prompts to a job and remembers which id asked what. Thread-safe. */
+final class PromptSender {
 
     private static final JsonMapper JSON = new JsonMapper();
 
-    private final String topic;
-    private final KafkaProducer<byte[], byte[]> producer;
+    private final LocalJob job;
     private final Map<String, GoldenPrompt> sent = new ConcurrentHashMap<>();
 
-    PromptSender(String bootstrapServers, String topic) {
-        this.topic = topic;
-        this.producer =
-                new KafkaProducer<>(
-                        Map.of(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers),
-                        new ByteArraySerializer(),
-                        new ByteArraySerializer());
+    PromptSender(LocalJob job) {
+        this.job = job;
     }
 
     /** Sends a prompt as a request; a completion that is not known beforehand is left empty. */
@@ -38,17 +30,13 @@ final class PromptSender implements AutoCloseable {
 
     /** Sends any bytes, whether they are a request or not. */
     void sendRaw(String key, byte[] value) {
-        producer.send(new ProducerRecord<>(topic, key.getBytes(StandardCharsets.UTF_8), value));
+        job.send(
+                new ProducerRecord<>(
+                        LocalJob.PROMPTS, key.getBytes(StandardCharsets.UTF_8), value));
     }
 
     /** What was sent under this id. */
     Optional<GoldenPrompt> sent(String id) {
         return Optional.ofNullable(sent.get(id));
-    }
-
-    /** Waits until the broker has everything. */
-    @Override
-    public void close() {
-        producer.close();
     }
 }

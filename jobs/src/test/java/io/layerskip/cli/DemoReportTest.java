@@ -3,6 +3,7 @@ package io.layerskip.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.layerskip.connectors.DeadLetterFormat;
+import io.layerskip.local.LocalJob;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -16,8 +17,6 @@ import org.junit.jupiter.api.Test;
 
 final class DemoReportTest {
 
-    private static final String DEAD_LETTERS = "dead-letters";
-
     private static final Map<String, String> REASONS =
             Map.of(
                     DeadLetterFormat.ERROR_CLASS, "INVALID_JSON",
@@ -27,26 +26,25 @@ final class DemoReportTest {
                     DeadLetterFormat.SOURCE_OFFSET, "57");
 
     private final StringWriter out = new StringWriter();
-    private final DemoReport report =
-            new DemoReport(new PrintWriter(out), id -> Optional.empty(), DEAD_LETTERS);
+    private final DemoReport report = new DemoReport(new PrintWriter(out), id -> Optional.empty());
 
     @Test
     void showsADeadLettersKey() throws IOException {
-        report.show(record(DEAD_LETTERS, bytes("bad-1"), bytes("no JSON"), REASONS));
+        report.show(record(LocalJob.DEAD_LETTERS, bytes("bad-1"), bytes("no JSON"), REASONS));
 
         assertThat(out).hasToString("bad-1 -> dead letter: INVALID_JSON: no JSON\n");
     }
 
     @Test
     void showsWhereADeadLetterWithoutAKeyWasSentTo() throws IOException {
-        report.show(record(DEAD_LETTERS, null, bytes("no JSON"), REASONS));
+        report.show(record(LocalJob.DEAD_LETTERS, null, bytes("no JSON"), REASONS));
 
         assertThat(out).hasToString("prompts-1-57 -> dead letter: INVALID_JSON: no JSON\n");
     }
 
     @Test
     void showsWhereADeadLetterWithAnEmptyKeyWasSentTo() throws IOException {
-        report.show(record(DEAD_LETTERS, bytes(""), bytes("no JSON"), REASONS));
+        report.show(record(LocalJob.DEAD_LETTERS, bytes(""), bytes("no JSON"), REASONS));
 
         assertThat(out).hasToString("prompts-1-57 -> dead letter: INVALID_JSON: no JSON\n");
     }
@@ -55,7 +53,7 @@ final class DemoReportTest {
     void showsTheIdOfACompletionWhosePromptOthersSent() throws IOException {
         String completion = "{\"id\": \"prompts-0-3\", \"choices\": [{\"text\": \"Hi\"}]}";
 
-        report.show(record("completions", null, bytes(completion), Map.of()));
+        report.show(record(LocalJob.COMPLETIONS, null, bytes(completion), Map.of()));
 
         assertThat(out).hasToString("prompts-0-3 -> Hi\n");
     }
