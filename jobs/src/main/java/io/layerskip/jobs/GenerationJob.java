@@ -10,7 +10,7 @@ import io.layerskip.engine.GenerationRequest;
 import io.layerskip.flink.LayerSkipAsyncFunction;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
-import io.layerskip.jobs.Settings.Shortcut;
+import io.layerskip.jobs.OptionArguments.Shortcut;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -80,7 +80,7 @@ public final class GenerationJob {
             mixinStandardHelpOptions = true,
             sortOptions = false)
     private static final class Arguments {
-        @Mixin private Settings settings = new Settings(SHORTCUTS);
+        @Mixin private OptionArguments options = new OptionArguments(SHORTCUTS);
     }
 
     /**
@@ -96,7 +96,7 @@ public final class GenerationJob {
             if (CommandLine.printHelpIfRequested(new CommandLine(arguments).parseArgs(args))) {
                 return;
             }
-            Configuration configuration = arguments.settings.toConfiguration();
+            Configuration configuration = arguments.options.toConfiguration();
             env = StreamExecutionEnvironment.getExecutionEnvironment(flinkSettings(configuration));
             build(env, configuration);
         } catch (ParameterException | IllegalConfigurationException e) {

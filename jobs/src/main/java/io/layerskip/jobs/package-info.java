@@ -4,8 +4,8 @@
  * <pre>
  *   flink run flink-layerskip-job.jar ...    java -jar flink-layerskip.jar run ...
  *                     |                                     |
- *               GenerationJob.main                    io.layerskip.jobs.cli
- *                     +--------- Settings: options ---------+
+ *               GenerationJob.main                      io.layerskip.cli
+ *                     +---------- OptionArguments ----------+
  *                                       |
  *   prompts ---&gt; parse ---&gt; LayerSkipAsyncFunction ---&gt; format ---+---&gt; one transaction:
  *                  +-------------- dead letters ------------------+     completions, dead letters

@@ -2,13 +2,10 @@ package io.layerskip.flink;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
-import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.forward.OnnxRuntimeCleanup;
-import io.layerskip.model.Checkpoint;
-import io.layerskip.model.ModelFolder;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
 import java.util.HashMap;
@@ -66,9 +63,7 @@ public final class LayerSkipAsyncFunction
     private final LayerSkipConfiguration configuration;
 
     private transient int slots;
-    private transient ModelFolder folder;
-    private transient Checkpoint checkpoint;
-    private transient GenerationEngine engine;
+    private transient ConfiguredEngine opened;
     private transient GenerationMetrics metrics;
     private transient String recipe;
     private transient InFlight inFlight;
@@ -158,19 +153,20 @@ public final class LayerSkipAsyncFunction
                 .registerUserCodeClassLoaderReleaseHookIfAbsent(
                         OnnxRuntimeCleanup.class.getName(), OnnxRuntimeCleanup::release);
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
-        folder = configuration.model().open(getRuntimeContext().getUserCodeClassLoader());
-        checkpoint = Checkpoint.open(folder.path(), configuration.splitSpecialTokens());
-        EngineSettings settings = configuration.toEngineSettings(slots);
-        recipe = recipe(settings);
-        engine = GenerationEngine.open(checkpoint, settings);
+        opened =
+                ConfiguredEngine.open(
+                        configuration, getRuntimeContext().getUserCodeClassLoader(), slots);
+        recipe = recipe();
         metrics =
-                new GenerationMetrics(getRuntimeContext().getMetricGroup(), engine::writtenTokens);
+                new GenerationMetrics(
+                        getRuntimeContext().getMetricGroup(), opened.engine()::writtenTokens);
     }
 
     /** What a text follows from beside the request. */
-    private String recipe(EngineSettings settings) throws IOException {
+    private String recipe() throws IOException {
+        EngineSettings settings = opened.settings();
         return List.of(
-                        checkpoint.fingerprint(),
+                        opened.checkpoint().fingerprint(),
                         configuration.splitSpecialTokens(),
                         settings.precision(),
                         settings.maxTokens(),
@@ -196,7 +192,7 @@ public final class LayerSkipAsyncFunction
         Optional<SavedGeneration> saved = Optional.ofNullable(restored.remove(key));
         metrics.countPrompt(saved.map(SavedGeneration::tokens).orElse(0));
         Generation generation =
-                saved.map(s -> resume(request, s)).orElseGet(() -> engine.submit(request));
+                saved.map(s -> resume(request, s)).orElseGet(() -> opened.engine().submit(request));
         inFlight.add(future, key, generation);
         generation.result().whenComplete((result, error) -> complete(future, result, error));
     }
@@ -204,7 +200,7 @@ public final class LayerSkipAsyncFunction
     private Generation resume(GenerationRequest request, SavedGeneration saved) {
         return saved.result()
                 .map(result -> Generation.ended(result.withAttachment(request.attachment())))
-                .orElseGet(() -> engine.submit(request, saved.progress()));
+                .orElseGet(() -> opened.engine().submit(request, saved.progress()));
     }
 
     private void complete(
@@ -258,7 +254,7 @@ public final class LayerSkipAsyncFunction
     public void close() throws Exception {
         closed = true;
         try {
-            IOUtils.closeAll(engine, checkpoint, folder);
+            IOUtils.closeAll(opened);
         } finally {
             NativeHeap.trim();
         }

@@ -15,7 +15,7 @@ import java.util.OptionalInt;
  * rather than ignored. The upper bounds lie far above any model there is: they keep products of two
  * of them within an {@code int}, so that a hostile file cannot overflow later arithmetic.
  */
-final class ModelConfigReader {
+public final class ModelConfigReader {
 
     private static final int MAX_FILE_BYTES = 1 << 20;
     private static final int MAX_VOCABULARY = 1 << 24;
@@ -36,7 +36,7 @@ final class ModelConfigReader {
      * @throws CheckpointException if config.json is missing, or either file describes what is not
      *     served
      */
-    static ModelConfig read(Path folder) throws CheckpointException {
+    public static ModelConfig read(Path folder) throws CheckpointException {
         JsonFields config = JsonFields.read(folder.resolve("config.json"), MAX_FILE_BYTES);
         requireLlama(config);
 

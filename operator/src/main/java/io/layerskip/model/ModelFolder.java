@@ -27,7 +27,8 @@ public final class ModelFolder implements AutoCloseable {
         return new ModelFolder(path, false);
     }
 
-    static ModelFolder temporary() throws IOException {
+    /** A new folder, empty; what is put there goes when it is closed. */
+    public static ModelFolder temporary() throws IOException {
         return new ModelFolder(Files.createTempDirectory("layerskip-model-"), true);
     }
 

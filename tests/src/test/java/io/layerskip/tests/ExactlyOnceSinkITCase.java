@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.layerskip.connectors.OutgoingRecord;
 import io.layerskip.connectors.internal.ExactlyOnceSink;
 import io.layerskip.connectors.internal.OutgoingRecordSerializer;
-import io.layerskip.jobs.EmbeddedBroker;
+import io.layerskip.local.EmbeddedBroker;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Properties;

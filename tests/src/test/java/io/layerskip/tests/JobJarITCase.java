@@ -2,7 +2,7 @@ package io.layerskip.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.layerskip.jobs.EmbeddedBroker;
+import io.layerskip.local.EmbeddedBroker;
 import io.layerskip.tests.cluster.Jvm;
 import java.io.File;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package io.layerskip.tests;
 
-import io.layerskip.jobs.EmbeddedBroker;
+import io.layerskip.local.EmbeddedBroker;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;

@@ -10,7 +10,13 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.CompositeArchRule;
 import java.io.ObjectInputStream;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.flink.annotation.Internal;
+import org.apache.flink.annotation.PublicEvolving;
 
 /** What may know what. */
 @AnalyzeClasses(packages = "io.layerskip", importOptions = ImportOption.DoNotIncludeTests.class)
@@ -22,24 +28,13 @@ class LayeringTest {
     private static final String FLINK = "io.layerskip.flink..";
     private static final String CONNECTORS = "io.layerskip.connectors..";
     private static final String JOBS = "io.layerskip.jobs..";
+    private static final String LOCAL = "io.layerskip.local..";
+    private static final String BENCH = "io.layerskip.bench..";
+    private static final String CLI = "io.layerskip.cli..";
 
     @ArchTest
-    static final ArchRule theModelKnowsNothingAboveIt =
-            noClasses()
-                    .that()
-                    .resideInAPackage(MODEL)
-                    .should()
-                    .dependOnClassesThat()
-                    .resideInAnyPackage(FORWARD, ENGINE, FLINK, CONNECTORS, JOBS);
-
-    @ArchTest
-    static final ArchRule aPassKnowsNotWhoTakesIt =
-            noClasses()
-                    .that()
-                    .resideInAPackage(FORWARD)
-                    .should()
-                    .dependOnClassesThat()
-                    .resideInAnyPackage(ENGINE, FLINK, CONNECTORS, JOBS);
+    static final ArchRule packagesKnowOnlyThoseBelowThem =
+            fromTheBottom(MODEL, FORWARD, ENGINE, FLINK, CONNECTORS, JOBS, LOCAL, BENCH, CLI);
 
     @ArchTest
     static final ArchRule modelForwardAndEngineKnowNeitherFlinkNorKafka =
@@ -50,15 +45,6 @@ class LayeringTest {
                     .dependOnClassesThat(
                             resideInAnyPackage("org.apache.flink..", "org.apache.kafka..")
                                     .and(not(resideInAPackage("org.apache.flink.annotation"))));
-
-    @ArchTest
-    static final ArchRule theEngineKnowsNothingAboveIt =
-            noClasses()
-                    .that()
-                    .resideInAPackage(ENGINE)
-                    .should()
-                    .dependOnClassesThat()
-                    .resideInAnyPackage(FLINK, CONNECTORS, JOBS);
 
     @ArchTest
     static final ArchRule onlyAPassUsesOnnxRuntime =
@@ -76,20 +62,31 @@ class LayeringTest {
                     .resideInAPackage(FLINK)
                     .should()
                     .dependOnClassesThat()
-                    .resideInAnyPackage(
-                            CONNECTORS,
-                            JOBS,
-                            "org.apache.kafka..",
-                            "org.apache.flink.connector.kafka..");
+                    .resideInAnyPackage("org.apache.kafka..", "org.apache.flink.connector.kafka..");
 
     @ArchTest
-    static final ArchRule connectorsKnowNoJob =
+    static final ArchRule theJobKnowsNoBroker =
             noClasses()
                     .that()
-                    .resideInAPackage(CONNECTORS)
+                    .resideInAPackage(JOBS)
                     .should()
                     .dependOnClassesThat()
-                    .resideInAPackage(JOBS);
+                    .resideInAnyPackage(
+                            "kafka..", "org.apache.kafka.metadata..", "org.apache.kafka.server..");
+
+    @ArchTest
+    static final ArchRule whatIsPublicSaysWhetherItIsApi =
+            classes()
+                    .that()
+                    .resideInAnyPackage(MODEL, FORWARD, ENGINE, FLINK, CONNECTORS)
+                    .and()
+                    .arePublic()
+                    .and()
+                    .areTopLevelClasses()
+                    .should()
+                    .beAnnotatedWith(PublicEvolving.class)
+                    .orShould()
+                    .beAnnotatedWith(Internal.class);
 
     @ArchTest
     static final ArchRule internalsStayInside =
@@ -103,4 +100,24 @@ class LayeringTest {
     @ArchTest
     static final ArchRule nothingIsReadByJavaSerialization =
             noClasses().should().dependOnClassesThat().areAssignableTo(ObjectInputStream.class);
+
+    private static ArchRule fromTheBottom(String... packages) {
+        List<ArchRule> rules =
+                IntStream.range(0, packages.length - 1)
+                        .mapToObj(
+                                i ->
+                                        (ArchRule)
+                                                noClasses()
+                                                        .that()
+                                                        .resideInAPackage(packages[i])
+                                                        .should()
+                                                        .dependOnClassesThat()
+                                                        .resideInAnyPackage(above(packages, i)))
+                        .toList();
+        return CompositeArchRule.of(rules);
+    }
+
+    private static String[] above(String[] packages, int i) {
+        return Arrays.copyOfRange(packages, i + 1, packages.length);
+    }
 }

@@ -2,7 +2,7 @@ package io.layerskip.tests.cluster;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.layerskip.jobs.EmbeddedBroker;
+import io.layerskip.local.EmbeddedBroker;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;

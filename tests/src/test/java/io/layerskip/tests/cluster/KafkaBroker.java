@@ -1,6 +1,6 @@
 package io.layerskip.tests.cluster;
 
-import io.layerskip.jobs.EmbeddedBroker;
+import io.layerskip.local.EmbeddedBroker;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;

@@ -3,7 +3,7 @@ package io.layerskip.tests.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.layerskip.jobs.EmbeddedBroker;
+import io.layerskip.local.EmbeddedBroker;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;

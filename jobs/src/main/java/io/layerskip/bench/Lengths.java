@@ -1,0 +1,115 @@
+package io.layerskip.bench;
+
+import io.layerskip.engine.GenerationEngine;
+import io.layerskip.engine.GenerationParameters;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** How time grows with the length of the prompt and of the completion. */
+final class Lengths implements Experiment {
+
+    private static final List<Integer> LENGTHS = List.of(8, 16, 32, 64, 128, 256);
+    private static final int SHORT = 8;
+    private static final int PROMPTS = 8;
+
+    @Override
+    public String name() {
+        return "lengths";
+    }
+
+    @Override
+    public String title() {
+        return "Prompt length and completion length";
+    }
+
+    @Override
+    public Section run(ExperimentSetup setup) throws Exception {
+        Table table =
+                new Table(
+                        "prompt tokens about",
+                        "completion tokens",
+                        "plain, ms a request",
+                        "auto, ms a request",
+                        "speedup of whole requests");
+        Map<String, List<Double>> overPrompts = new LinkedHashMap<>();
+        Map<String, List<Double>> overCompletions = new LinkedHashMap<>();
+        int context = setup.checkpoint().config().maxPositionEmbeddings();
+        List<Integer> lengths = LENGTHS.stream().filter(n -> n <= context - 2 * SHORT).toList();
+        try (GenerationEngine engine = setup.open(setup.settings())) {
+            for (int length : lengths) {
+                add(measure(setup, engine, length, SHORT), length, SHORT, table, overPrompts);
+            }
+            for (int length : lengths) {
+                add(measure(setup, engine, SHORT, length), SHORT, length, table, overCompletions);
+            }
+        }
+        return new Section(
+                this,
+                "One request at a time. Prompts are cut out of the given ones, each with another"
+                        + " beginning; completions go on behind their end.",
+                table,
+                Chart.lines(
+                        "Completions of %d tokens".formatted(SHORT),
+                        "prompt tokens",
+                        lengths,
+                        "ms a request",
+                        overPrompts),
+                Chart.lines(
+                        "Prompts of %d tokens".formatted(SHORT),
+                        "completion tokens",
+                        lengths,
+                        "ms a request",
+                        overCompletions));
+    }
+
+    private static void add(
+            List<Measurement> measured,
+            int promptTokens,
+            int completionTokens,
+            Table table,
+            Map<String, List<Double>> series) {
+        for (Measurement measurement : measured) {
+            series.computeIfAbsent(measurement.name(), name -> new ArrayList<>())
+                    .add(measurement.latencyMillis().getPercentile(50));
+        }
+        table.row(
+                promptTokens,
+                completionTokens,
+                measured.get(0).latencyMillis().getPercentile(50),
+                measured.get(1).latencyMillis().getPercentile(50),
+                Spread.of(measured.get(1).speedup()));
+    }
+
+    private static List<Measurement> measure(
+            ExperimentSetup setup, GenerationEngine engine, int promptTokens, int completionTokens)
+            throws Exception {
+        GenerationParameters.Builder parameters =
+                GenerationParameters.builder()
+                        .temperature(0)
+                        .maxTokens(completionTokens)
+                        .ignoreEos(true);
+        Contender automatic = new EngineContender("auto", engine, parameters.build());
+        Contender plain =
+                new EngineContender("plain", engine, parameters.numAssistantTokens(0).build());
+        List<String> prompts = new ArrayList<>();
+        for (int i = 0; i < PROMPTS; i++) {
+            prompts.add(cut(setup, i, promptTokens));
+        }
+        return new Comparison(prompts, setup.rounds()).run(List.of(plain, automatic), 1);
+    }
+
+    /** So many tokens' text from the given prompts, from the one of that number on. */
+    static String cut(ExperimentSetup setup, int first, int tokens) {
+        StringBuilder text = new StringBuilder().append(first).append(' ');
+        for (int i = first; ; i++) {
+            text.append(setup.prompts().get(i % setup.prompts().size()));
+            int[] ids = setup.checkpoint().tokenizer().encode(text.toString());
+            if (ids.length >= tokens) {
+                int kept = (int) ((long) text.length() * tokens / ids.length);
+                return text.substring(0, Math.max(1, kept));
+            }
+        }
+    }
+}

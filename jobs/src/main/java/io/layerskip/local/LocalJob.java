@@ -1,0 +1,161 @@
+package io.layerskip.local;
+
+import io.layerskip.connectors.KafkaOptions;
+import io.layerskip.jobs.GenerationJob;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.CoreOptions;
+import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/**
+ * The job with all that it needs, in this process: a broker with the topics, Flink, and both ends,
+ * where prompts are sent and what came of them is read.
+ *
+ * <pre>{@code
+ * try (LocalJob job = LocalJob.start(options, 2)) {
+ *     job.send(new ProducerRecord<>(LocalJob.PROMPTS, key, value));
+ *     for (ConsumerRecord<byte[], byte[]> answer : job.poll()) {
+ *         ...
+ *     }
+ * }
+ * }</pre>
+ */
+public final class LocalJob implements AutoCloseable {
+
+    public static final String PROMPTS = "prompts";
+    public static final String COMPLETIONS = "completions";
+    public static final String DEAD_LETTERS = "dead-letters";
+
+    private static final Duration POLL = Duration.ofMillis(200);
+
+    private final EmbeddedBroker broker;
+    private final JobClient job;
+    private final String webUi;
+    private final KafkaProducer<byte[], byte[]> producer;
+    private final KafkaConsumer<byte[], byte[]> consumer;
+
+    private LocalJob(EmbeddedBroker broker, JobClient job, String webUi) {
+        this.broker = broker;
+        this.job = job;
+        this.webUi = webUi;
+        this.producer = producer(broker.bootstrapServers());
+        this.consumer = consumer(broker.bootstrapServers());
+    }
+
+    /**
+     * Starts a broker, then the job; takes seconds. The models are loaded later, with the first
+     * prompts.
+     *
+     * @param options of the job; brokers and topics are set here
+     * @param slots of the job, and partitions of each topic
+     * @throws IllegalConfigurationException if an option is not allowed
+     * @throws IOException if the broker does not start
+     */
+    public static LocalJob start(Configuration options, int slots) throws Exception {
+        EmbeddedBroker broker = EmbeddedBroker.start();
+        try {
+            broker.createTopics(slots, PROMPTS, COMPLETIONS, DEAD_LETTERS);
+            Configuration configuration =
+                    new Configuration(options)
+                            .set(KafkaOptions.BOOTSTRAP_SERVERS, broker.bootstrapServers())
+                            .set(KafkaOptions.SOURCE_TOPICS, List.of(PROMPTS))
+                            .set(KafkaOptions.SINK_TOPIC, COMPLETIONS)
+                            .set(KafkaOptions.DEAD_LETTERS_TOPIC, DEAD_LETTERS)
+                            .set(CoreOptions.DEFAULT_PARALLELISM, slots);
+            LocalFlink flink = LocalFlink.create(configuration);
+            GenerationJob.build(flink.environment(), configuration);
+            return new LocalJob(broker, flink.environment().executeAsync(), flink.webUi());
+        } catch (Exception | Error e) {
+            broker.close();
+            throw e;
+        }
+    }
+
+    private static KafkaProducer<byte[], byte[]> producer(String bootstrapServers) {
+        return new KafkaProducer<>(
+                Map.of(
+                        ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                        bootstrapServers,
+                        ProducerConfig.MAX_REQUEST_SIZE_CONFIG,
+                        EmbeddedBroker.MESSAGE_MAX_BYTES),
+                new ByteArraySerializer(),
+                new ByteArraySerializer());
+    }
+
+    /** Reads from the beginning, committed records only, like a careful downstream does. */
+    private static KafkaConsumer<byte[], byte[]> consumer(String bootstrapServers) {
+        KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(
+                        Map.of(
+                                ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                                bootstrapServers,
+                                ConsumerConfig.GROUP_ID_CONFIG,
+                                "answers",
+                                ConsumerConfig.AUTO_OFFSET_RESET_CONFIG,
+                                "earliest",
+                                ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+                                "read_committed"),
+                        new ByteArrayDeserializer(),
+                        new ByteArrayDeserializer());
+        consumer.subscribe(List.of(COMPLETIONS, DEAD_LETTERS));
+        return consumer;
+    }
+
+    /** The broker, for clients of one's own: {@code host:port}. */
+    public String bootstrapServers() {
+        return broker.bootstrapServers();
+    }
+
+    /** Address of Flink's web UI. */
+    public String webUi() {
+        return webUi;
+    }
+
+    /** Sends a record to a topic of the broker; does not wait until that has it. Thread-safe. */
+    public void send(ProducerRecord<byte[], byte[]> record) {
+        producer.send(record);
+    }
+
+    /**
+     * Completions and dead letters that were committed since the last call; waits a moment for
+     * them. For one thread.
+     */
+    public Iterable<ConsumerRecord<byte[], byte[]>> poll() {
+        return consumer.poll(POLL);
+    }
+
+    /** Cancels the job and waits for its end, so that the broker outlives it. */
+    @Override
+    public void close() {
+        // Ctrl-C may have interrupted this thread; it still has this to do.
+        boolean interrupted = Thread.interrupted();
+        try {
+            consumer.close();
+            producer.close();
+        } finally {
+            try {
+                // A job that ended by itself cannot be cancelled, and has a failure for its result.
+                job.cancel().handle((ignored, failure) -> Optional.empty()).join();
+                job.getJobExecutionResult().handle((ignored, end) -> Optional.empty()).join();
+            } finally {
+                broker.close();
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+package io.layerskip.flink;
+
+import io.layerskip.engine.EngineSettings;
+import io.layerskip.engine.GenerationEngine;
+import io.layerskip.model.Checkpoint;
+import java.io.IOException;
+import org.apache.flink.annotation.PublicEvolving;
+import org.apache.flink.configuration.IllegalConfigurationException;
+
+/**
+ * The engine that a configuration describes, with the checkpoint that it names.
+ *
+ * <pre>{@code
+ * try (ConfiguredEngine opened = ConfiguredEngine.open(configuration, loader, 1)) {
+ *     opened.engine().submit(request);
+ * }
+ * }</pre>
+ */
+@PublicEvolving
+public final class ConfiguredEngine implements AutoCloseable {
+
+    private final ConfiguredCheckpoint opened;
+    private final EngineSettings settings;
+    private final GenerationEngine engine;
+
+    private ConfiguredEngine(
+            ConfiguredCheckpoint opened, EngineSettings settings, GenerationEngine engine) {
+        this.opened = opened;
+        this.settings = settings;
+        this.engine = engine;
+    }
+
+    /**
+     * Opens the checkpoint and an engine; takes seconds.
+     *
+     * @param loader looks for a model on the class path
+     * @param slots that share this machine's cores and this process's memory, at least 1
+     * @throws IllegalConfigurationException if the model has no such layer to exit after
+     * @throws IllegalArgumentException if the memory for keys and values is too small for the model
+     * @throws io.layerskip.model.CheckpointException if there is no such checkpoint, or it cannot
+     *     be served
+     * @throws IOException if it cannot be copied out of a jar
+     * @throws io.layerskip.engine.EngineFailedException if the engine cannot be built
+     */
+    public static ConfiguredEngine open(
+            LayerSkipConfiguration configuration, ClassLoader loader, int slots)
+            throws IOException {
+        ConfiguredCheckpoint opened = ConfiguredCheckpoint.open(configuration, loader);
+        try {
+            EngineSettings settings = configuration.toEngineSettings(slots);
+            return new ConfiguredEngine(
+                    opened, settings, GenerationEngine.open(opened.checkpoint(), settings));
+        } catch (RuntimeException | Error e) {
+            opened.close();
+            throw e;
+        }
+    }
+
+    /** The checkpoint; usable until {@link #close()}. */
+    public Checkpoint checkpoint() {
+        return opened.checkpoint();
+    }
+
+    /** What the engine runs with. */
+    public EngineSettings settings() {
+        return settings;
+    }
+
+    /** The engine, which runs until {@link #close()}. */
+    public GenerationEngine engine() {
+        return engine;
+    }
+
+    /** Ends what runs, then closes the checkpoint. Idempotent. */
+    @Override
+    public void close() {
+        try {
+            engine.close();
+        } finally {
+            opened.close();
+        }
+    }
+}
