@@ -72,14 +72,15 @@ public final class TokenRows implements AutoCloseable {
      * logits, the likeliest token.
      */
     public OptionalInt argmax(int row) {
+        FloatBuffer elements = values;
         int start = row * width;
         int best = 0;
         for (int i = 1; i < width; i++) {
-            if (values.get(start + i) > values.get(start + best)) {
+            if (elements.get(start + i) > elements.get(start + best)) {
                 best = i;
             }
         }
-        return Float.isFinite(values.get(start + best))
+        return Float.isFinite(elements.get(start + best))
                 ? OptionalInt.of(best)
                 : OptionalInt.empty();
     }
