@@ -88,7 +88,7 @@ public final class GenerationEngine implements AutoCloseable {
 
     /** Measured only if there is something to decide: drafts of a fixed length are drafted. */
     private PassCosts passCosts() {
-        if (settings.numAssistantTokens().isPresent()) {
+        if (settings.defaults().numAssistantTokens().isPresent()) {
             return PassCosts.unmeasured(model.segments());
         }
         try (KeyValueCache cache = new KeyValueCache(memory)) {
@@ -384,7 +384,7 @@ public final class GenerationEngine implements AutoCloseable {
     }
 
     private void prepare(ActiveGeneration generation) throws RequestFailedException {
-        GenerationParameters asked = generation.request().parameters();
+        GenerationParameters asked = generation.request().parameters().orElse(settings.defaults());
         int[] prompt = checkpoint.tokenizer().encode(generation.request().prompt());
         int context =
                 Math.min(config.maxPositionEmbeddings(), memory.capacity() * KeyValueBlock.TOKENS);
@@ -404,7 +404,8 @@ public final class GenerationEngine implements AutoCloseable {
                                             ? "the model's context"
                                             : "the memory for keys and values holds"));
         }
-        int maxTokens = asked.maxTokens().orElse(defaultMaxTokens(room));
+        int maxTokens =
+                asked.maxTokens().orElseGet(() -> config.defaultMaxNewTokens().orElse(room));
         Sequence sequence =
                 new Sequence(
                         prompt,
@@ -415,17 +416,13 @@ public final class GenerationEngine implements AutoCloseable {
                                 settings.assistantConfidenceThreshold()),
                         asked.ignoreEos() ? Set.of() : Set.copyOf(config.eosTokenIds()),
                         new Sampling(
-                                asked.temperature().orElse(settings.temperature()),
-                                asked.topK().orElse(settings.topK()),
-                                asked.topP().orElse(settings.topP())),
+                                asked.temperature().orElseThrow(),
+                                asked.topK().orElseThrow(),
+                                asked.topP().orElseThrow()),
                         asked.seed().orElse(generation.request().id().hashCode()),
                         new KeyValueCache(memory));
         generation.start(
                 sequence, new CompletionText(checkpoint.tokenizer(), asked.stop(), prompt.length));
-    }
-
-    private int defaultMaxTokens(int room) {
-        return settings.maxTokens().orElse(config.defaultMaxNewTokens().orElse(room));
     }
 
     /** A request that asks for no early exit is decoded plainly, at any open one. */
@@ -448,9 +445,7 @@ public final class GenerationEngine implements AutoCloseable {
         if (asked.assistantEarlyExit().orElse(settings.exitLayers().get(0)) == 0) {
             return OptionalInt.of(0);
         }
-        return asked.numAssistantTokens().isPresent()
-                ? asked.numAssistantTokens()
-                : settings.numAssistantTokens();
+        return asked.numAssistantTokens();
     }
 
     private void abandonAll() {

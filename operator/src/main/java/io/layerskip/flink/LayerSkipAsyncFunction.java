@@ -4,6 +4,7 @@ import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationFailure;
+import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.forward.OnnxRuntimeCleanup;
@@ -169,14 +170,15 @@ public final class LayerSkipAsyncFunction
 
     /** What a text follows from beside the request. */
     private String recipe(EngineSettings settings) throws IOException {
+        GenerationParameters defaults = settings.defaults();
         return List.of(
                         checkpoint.fingerprint(),
                         configuration.splitSpecialTokens(),
                         settings.precision(),
-                        settings.maxTokens(),
-                        settings.temperature(),
-                        settings.topK(),
-                        settings.topP())
+                        defaults.maxTokens(),
+                        defaults.temperature().orElseThrow(),
+                        defaults.topK().orElseThrow(),
+                        defaults.topP().orElseThrow())
                 .toString();
     }
 

@@ -80,21 +80,25 @@ public final class LayerSkipConfiguration implements Serializable {
                         LayerSkipOptions.NUM_ASSISTANT_TOKENS,
                         LayerSkipConfiguration::isDraftLength,
                         LayerSkipOptions.AUTO
-                                + " or from 0 to "
-                                + GenerationParameters.MAX_ASSISTANT_TOKENS);
+                                + " or "
+                                + GenerationParameters.NUM_ASSISTANT_TOKENS.words());
         assistantConfidenceThreshold =
                 reader.read(
                         LayerSkipOptions.ASSISTANT_CONFIDENCE_THRESHOLD,
-                        p -> p >= 0 && p <= 1,
-                        "from 0 to 1");
+                        EngineSettings.CONFIDENCE_THRESHOLD::contains,
+                        EngineSettings.CONFIDENCE_THRESHOLD.words());
         maxTokens = reader.readPositive(LayerSkipOptions.MAX_TOKENS).orElse(UNSET);
         temperature =
                 reader.read(
                         LayerSkipOptions.TEMPERATURE,
-                        t -> t >= 0 && t <= GenerationParameters.MAX_TEMPERATURE,
-                        "from 0 to " + GenerationParameters.MAX_TEMPERATURE);
+                        GenerationParameters.TEMPERATURE::contains,
+                        GenerationParameters.TEMPERATURE.words());
         topK = reader.read(LayerSkipOptions.TOP_K, k -> k >= 0, "a whole number, at least 0");
-        topP = reader.read(LayerSkipOptions.TOP_P, p -> p > 0 && p <= 1, "above 0 and at most 1");
+        topP =
+                reader.read(
+                        LayerSkipOptions.TOP_P,
+                        GenerationParameters.TOP_P::contains,
+                        GenerationParameters.TOP_P.words());
         precision = reader.read(LayerSkipOptions.PRECISION, value -> true, "FP32, INT8 or INT4");
         cacheFolder =
                 reader.readOptional(
@@ -106,8 +110,8 @@ public final class LayerSkipConfiguration implements Serializable {
         maxBatchSize =
                 reader.read(
                         LayerSkipOptions.MAX_BATCH_SIZE,
-                        size -> size >= 1 && size <= EngineSettings.MAX_BATCH_SIZE,
-                        "from 1 to " + EngineSettings.MAX_BATCH_SIZE);
+                        size -> EngineSettings.BATCH_SIZE.contains(size),
+                        EngineSettings.BATCH_SIZE.words());
         kvCacheBytes =
                 reader.readOptional(
                                 LayerSkipOptions.KV_CACHE_MEMORY,
@@ -204,9 +208,7 @@ public final class LayerSkipConfiguration implements Serializable {
                 EngineSettings.builder()
                         .exitLayers(exitLayers)
                         .assistantConfidenceThreshold(assistantConfidenceThreshold)
-                        .temperature(temperature)
-                        .topK(topK)
-                        .topP(topP)
+                        .defaults(defaults())
                         .precision(precision)
                         .threads(threads == UNSET ? share : threads)
                         .maxBatchSize(maxBatchSize)
@@ -218,13 +220,19 @@ public final class LayerSkipConfiguration implements Serializable {
         if (!cacheFolder.equals(NO_FOLDER)) {
             settings.cacheFolder(Path.of(cacheFolder));
         }
+        return settings.build();
+    }
+
+    private GenerationParameters defaults() {
+        GenerationParameters.Builder defaults =
+                GenerationParameters.builder().temperature(temperature).topK(topK).topP(topP);
         if (!numAssistantTokens.equals(LayerSkipOptions.AUTO)) {
-            settings.numAssistantTokens(Integer.parseInt(numAssistantTokens));
+            defaults.numAssistantTokens(Integer.parseInt(numAssistantTokens));
         }
         if (maxTokens != UNSET) {
-            settings.maxTokens(maxTokens);
+            defaults.maxTokens(maxTokens);
         }
-        return settings.build();
+        return defaults.build();
     }
 
     private static boolean isDraftLength(String value) {

@@ -124,8 +124,8 @@ public final class LayerSkipOptions {
                     .intType()
                     .defaultValue(32)
                     .withDescription(
-                            "Requests of a subtask that share every pass over the weights, at most "
-                                    + EngineSettings.MAX_BATCH_SIZE
+                            "Requests of a subtask that share every pass over the weights, "
+                                    + EngineSettings.BATCH_SIZE.words()
                                     + "; further ones wait.");
 
     public static final ConfigOption<MemorySize> KV_CACHE_MEMORY =

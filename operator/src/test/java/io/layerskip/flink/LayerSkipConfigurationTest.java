@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.engine.EngineSettings;
+import io.layerskip.engine.GenerationParameters;
 import io.layerskip.forward.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,10 +45,13 @@ final class LayerSkipConfigurationTest {
         assertThat(configuration.toEngineSettings(1))
                 .isEqualTo(
                         EngineSettings.builder(3, 2)
-                                .numAssistantTokens(0)
                                 .assistantConfidenceThreshold(0.4)
-                                .maxTokens(20)
-                                .temperature(0.7)
+                                .defaults(
+                                        GenerationParameters.builder()
+                                                .numAssistantTokens(0)
+                                                .maxTokens(20)
+                                                .temperature(0.7)
+                                                .build())
                                 .precision(Precision.INT8)
                                 .cacheFolder(Path.of("/tmp/weights"))
                                 .prefixCaching(false)
@@ -72,12 +76,12 @@ final class LayerSkipConfigurationTest {
 
     @Test
     void draftsAsManyTokensAsPayByDefault() {
-        assertThat(read(Map.of()).toEngineSettings(1).numAssistantTokens()).isEmpty();
+        assertThat(read(Map.of()).toEngineSettings(1).defaults().numAssistantTokens()).isEmpty();
     }
 
     @Test
     void leavesMaxTokensToTheCheckpointByDefault() {
-        assertThat(read(Map.of()).toEngineSettings(1).maxTokens()).isEmpty();
+        assertThat(read(Map.of()).toEngineSettings(1).defaults().maxTokens()).isEmpty();
     }
 
     @ParameterizedTest
@@ -94,8 +98,8 @@ final class LayerSkipConfigurationTest {
                 "layerskip.assistant-confidence-threshold|1.5|from 0 to 1",
                 "layerskip.kv-cache-memory|0 mb|a size above 0, such as 256 mb",
                 "layerskip.max-tokens|0|a whole number, at least 1",
-                "layerskip.temperature|-1|from 0 to 100.0",
-                "layerskip.temperature|NaN|from 0 to 100.0",
+                "layerskip.temperature|-1|from 0 to 100",
+                "layerskip.temperature|NaN|from 0 to 100",
                 "layerskip.top-k|many|a whole number, at least 0",
                 "layerskip.top-p|0|above 0 and at most 1",
                 "layerskip.precision|fp8|FP32, INT8 or INT4",

@@ -5,9 +5,9 @@ import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationStatistics;
+import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelFolder;
-import io.layerskip.forward.Precision;
 import io.layerskip.model.RandomCheckpoint;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -95,7 +95,7 @@ final class LargeModel implements Experiment {
         String prompt = Lengths.cut(bench, 0, PROMPT_TOKENS);
         // Before this process has an engine too: there may be no room for two.
         for (EngineSettings drafts :
-                List.of(settings.toBuilder().numAssistantTokens(0).build(), settings)) {
+                List.of(settings.toBuilder().defaults(EngineContender.PLAIN).build(), settings)) {
             row.add(ResidentMemory.ofEngine(checkpoint.folder(), drafts, prompt));
         }
         long start = System.nanoTime();

@@ -42,7 +42,7 @@ final class Precisions implements Experiment {
                 GenerationEngine engine = bench.open(with);
                 engines.add(engine);
                 contenders.add(EngineContender.plain(engine));
-                settings.add(with.toBuilder().numAssistantTokens(0).build());
+                settings.add(with.toBuilder().defaults(EngineContender.PLAIN).build());
                 contenders.add(EngineContender.asSet("auto", engine));
                 settings.add(with);
             }

@@ -2,8 +2,9 @@ package io.layerskip.jobs.bench;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
-import io.layerskip.model.Checkpoint;
+import io.layerskip.engine.GenerationParameters;
 import io.layerskip.forward.Precision;
+import io.layerskip.model.Checkpoint;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -40,7 +41,7 @@ final class ResidentMemory {
         if (residentKib().isEmpty()) {
             return "not known";
         }
-        OptionalInt drafts = settings.numAssistantTokens();
+        OptionalInt drafts = settings.defaults().numAssistantTokens();
         Process process =
                 new ProcessBuilder(
                                 List.of(
@@ -74,18 +75,21 @@ final class ResidentMemory {
         if (args.length != 6) {
             throw new IllegalArgumentException(USAGE);
         }
-        EngineSettings.Builder settings =
+        // Random weights would write until the context is full.
+        GenerationParameters.Builder defaults =
+                GenerationParameters.builder().maxTokens(NEW_TOKENS);
+        if (!args[2].equals("auto")) {
+            defaults.numAssistantTokens(Integer.parseInt(args[2]));
+        }
+        EngineSettings settings =
                 EngineSettings.builder(Integer.parseInt(args[4]))
+                        .defaults(defaults.build())
                         .precision(Precision.valueOf(args[1]))
                         .threads(Integer.parseInt(args[3]))
-                        // Random weights would write until the context is full.
-                        .maxTokens(NEW_TOKENS);
-        if (!args[2].equals("auto")) {
-            settings.numAssistantTokens(Integer.parseInt(args[2]));
-        }
+                        .build();
         try (Checkpoint checkpoint = Checkpoint.open(Path.of(args[0]))) {
             long before = residentKib().orElseThrow();
-            try (GenerationEngine engine = GenerationEngine.open(checkpoint, settings.build())) {
+            try (GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
                 EngineContender.asSet("memory", engine).complete(args[5]).get();
                 System.out.println((settledKib() - before) / 1024);
             }

@@ -21,8 +21,8 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.Callable;
+import org.apache.flink.configuration.Configuration;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -120,8 +120,10 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         checkOptions();
-        LayerSkipConfiguration configuration =
-                LayerSkipConfiguration.from(settings.toConfiguration());
+        Configuration options = settings.toConfiguration();
+        // The experiments say for themselves what is drafted.
+        options.removeConfig(LayerSkipOptions.NUM_ASSISTANT_TOKENS);
+        LayerSkipConfiguration configuration = LayerSkipConfiguration.from(options);
         ClassLoader loader = getClass().getClassLoader();
         configuration.checkAgainstModel(loader);
         List<String> prompts = prompts();
@@ -133,7 +135,6 @@ final class BenchCommand implements Callable<Integer> {
                             checkpoint,
                             // What an experiment repeats must not be known from the last time.
                             configuration.toEngineSettings(1).toBuilder()
-                                    .numAssistantTokens(OptionalInt.empty())
                                     .prefixCaching(false)
                                     .build(),
                             prompts,

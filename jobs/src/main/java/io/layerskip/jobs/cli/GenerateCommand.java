@@ -69,7 +69,10 @@ final class GenerateCommand implements Callable<Integer> {
                         Checkpoint.open(folder.path(), configuration.splitSpecialTokens());
                 GenerationEngine engine = GenerationEngine.open(checkpoint, engineSettings)) {
             return work.prompt != null
-                    ? work.prompt.run(engine, engineSettings.temperature(), spec.commandLine())
+                    ? work.prompt.run(
+                            engine,
+                            engineSettings.defaults().temperature().orElseThrow(),
+                            spec.commandLine())
                     : work.file.run(engine, configuration.model().modelName(), spec.commandLine());
         }
     }
