@@ -1,18 +1,29 @@
 package io.layerskip.connectors;
 
+import static org.apache.flink.configuration.ConfigOptions.key;
+import static org.apache.kafka.clients.CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG;
+
 import io.layerskip.connectors.KafkaOptions.StartingOffsets;
+import io.layerskip.engine.Range;
+import io.layerskip.flink.AllowedValues;
+import io.layerskip.flink.OptionReader;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.config.ConfigDef;
+import org.apache.kafka.common.config.ConfigValue;
 
 /**
  * Checked values of {@link KafkaOptions}, and the properties of consumer and producer that follow
@@ -24,75 +35,26 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 @PublicEvolving
 public final class KafkaConfiguration {
 
-    private static final int MIN_RECORD_BYTES = 64 * 1024;
-
-    /** Consumer properties with which prompts would be lost, read twice or not understood. */
-    private static final List<PropertyRule> SOURCE_RULES =
+    /** Properties of the clients with which records would be lost, doubled or not understood. */
+    private static final List<ConfigOption<?>> GUARDED =
             List.of(
-                    PropertyRule.never(
-                            "enable.auto.commit", "offsets are committed on checkpoints"),
-                    new PropertyRule("commit.offsets.on.checkpoint", "true"::equals, "true"),
-                    PropertyRule.never("auto.offset.reset", "set kafka.source.starting-offsets"),
-                    PropertyRule.never("key.deserializer", "keys are read as bytes"),
-                    PropertyRule.never("value.deserializer", "values are read as bytes"));
+                    never("source.enable.auto.commit", "offsets are committed on checkpoints"),
+                    only("source.commit.offsets.on.checkpoint", "true"::equals, "true"),
+                    never("source.auto.offset.reset", "set kafka.source.starting-offsets"),
+                    never("source.key.deserializer", "keys are read as bytes"),
+                    never("source.value.deserializer", "values are read as bytes"),
+                    never("sink.transactional.id", "set kafka.sink.transactional-id-prefix"),
+                    never("sink.key.serializer", "keys are written as bytes"),
+                    never("sink.value.serializer", "values are written as bytes"),
+                    only("sink.enable.idempotence", "true"::equals, "true"),
+                    only("sink.acks", List.of("all", "-1")::contains, "all"),
+                    only("sink.retries", Range.atLeast(1)),
+                    only("sink.max.in.flight.requests.per.connection", Range.between(1, 5)));
 
-    /** Producer properties with which completions would be lost or written twice. */
-    private static final List<PropertyRule> SINK_RULES =
-            List.of(
-                    PropertyRule.never(
-                            "transactional.id", "set kafka.sink.transactional-id-prefix"),
-                    PropertyRule.never("key.serializer", "keys are written as bytes"),
-                    PropertyRule.never("value.serializer", "values are written as bytes"),
-                    new PropertyRule("enable.idempotence", "true"::equals, "true"),
-                    new PropertyRule("acks", List.of("all", "-1")::contains, "all"),
-                    PropertyRule.between("retries", 1, Integer.MAX_VALUE, "at least 1"),
-                    PropertyRule.between(
-                            "max.in.flight.requests.per.connection", 1, 5, "from 1 to 5"));
+    private final Configuration options;
 
-    private final List<String> sourceTopics;
-    private final StartingOffsets startingOffsets;
-    private final int maxValueBytes;
-    private final String sinkTopic;
-    private final String deadLettersTopic;
-    private final int maxRecordBytes;
-    private final boolean setsMaxRecordBytes;
-    private final String transactionalIdPrefix;
-    private final Duration transactionTimeout;
-    private final Properties consumerProperties;
-    private final Properties producerProperties;
-
-    private KafkaConfiguration(KafkaOptionReader reader) {
-        sourceTopics = reader.topics();
-        startingOffsets =
-                reader.read(
-                                KafkaOptions.SOURCE_STARTING_OFFSETS,
-                                offsets -> true,
-                                "COMMITTED, EARLIEST or LATEST")
-                        .orElse(StartingOffsets.COMMITTED);
-        maxValueBytes = reader.bytes(KafkaOptions.SOURCE_MAX_VALUE_SIZE, 1);
-        sinkTopic = reader.required(KafkaOptions.SINK_TOPIC);
-        deadLettersTopic = reader.required(KafkaOptions.DEAD_LETTERS_TOPIC);
-        maxRecordBytes = reader.bytes(KafkaOptions.SINK_MAX_RECORD_SIZE, MIN_RECORD_BYTES);
-        setsMaxRecordBytes = reader.isSet(KafkaOptions.SINK_MAX_RECORD_SIZE);
-        String groupId = reader.required(KafkaOptions.SOURCE_GROUP_ID);
-        transactionalIdPrefix =
-                reader.read(
-                                KafkaOptions.SINK_TRANSACTIONAL_ID_PREFIX,
-                                prefix -> !prefix.isBlank(),
-                                "a text, not blank")
-                        .orElseGet(() -> defaultPrefix(groupId, sinkTopic));
-        transactionTimeout =
-                reader.read(
-                                KafkaOptions.SINK_TRANSACTION_TIMEOUT,
-                                timeout ->
-                                        timeout.toMillis() >= 1
-                                                && timeout.toMillis() <= Integer.MAX_VALUE,
-                                "a duration from 1 ms to 24 days, such as 14 min")
-                        .orElse(KafkaOptions.SINK_TRANSACTION_TIMEOUT.defaultValue());
-        consumerProperties = consumerProperties(reader, groupId);
-        producerProperties = producerProperties(reader);
-        reader.checkTopicsDiffer(sourceTopics, sinkTopic, deadLettersTopic);
-        reader.checkServers(consumerProperties, producerProperties);
+    private KafkaConfiguration(Configuration options) {
+        this.options = options;
     }
 
     /**
@@ -102,125 +64,185 @@ public final class KafkaConfiguration {
      *     starts with {@value KafkaOptions#PREFIX} is unknown; names each of them, one a line
      */
     public static KafkaConfiguration from(ReadableConfig config) {
-        KafkaOptionReader reader = new KafkaOptionReader(config);
-        reader.refuseUnknown();
-        KafkaConfiguration configuration = new KafkaConfiguration(reader);
+        OptionReader reader =
+                new OptionReader(
+                        config,
+                        KafkaOptions.PREFIX,
+                        KafkaOptions.ALL,
+                        KafkaOptions.SOURCE_PREFIX,
+                        KafkaOptions.SINK_PREFIX);
+        KafkaConfiguration configuration = new KafkaConfiguration(reader.options());
+        configuration.check(reader);
         reader.throwIfRefused();
         return configuration;
     }
 
-    /**
-     * No other group's or topic's is the start of this one: a topic has no colon, and those of the
-     * group are doubled, so that the two single ones show where group and topic end.
-     */
-    private static String defaultPrefix(String groupId, String sinkTopic) {
-        return groupId.replace(":", "::") + ":" + sinkTopic + ":";
+    private void check(OptionReader reader) {
+        GUARDED.forEach(reader::check);
+        // A record that the sink lets pass has to fit into a request and into the buffer.
+        Range atLeastARecord =
+                new Range(
+                        maxRecordBytes(),
+                        Double.POSITIVE_INFINITY,
+                        "at least kafka.sink.max-record-size, " + maxRecordBytes() + " bytes");
+        reader.check(only("sink.max.request.size", atLeastARecord));
+        reader.check(only("sink.buffer.memory", atLeastARecord));
+        checkProperties(KafkaOptions.SOURCE_PREFIX, consumer(), ConsumerConfig.configDef(), reader);
+        checkProperties(KafkaOptions.SINK_PREFIX, producer(), ProducerConfig.configDef(), reader);
+        checkTopicsDiffer(reader);
+        if (Stream.of(consumer(), producer())
+                .anyMatch(client -> client.getOrDefault(BOOTSTRAP_SERVERS_CONFIG, "").isBlank())) {
+            reader.refuse(
+                    KafkaOptions.BOOTSTRAP_SERVERS,
+                    "missing",
+                    AllowedValues.of(KafkaOptions.BOOTSTRAP_SERVERS).words());
+        }
     }
 
-    private static Properties consumerProperties(KafkaOptionReader reader, String groupId) {
-        Properties properties = new Properties();
+    private static ConfigOption<String> never(String property, String instead) {
+        return only(property, value -> false, "no value; " + instead);
+    }
+
+    private static ConfigOption<String> only(String property, Range range) {
+        return only(property, value -> range.contains(Long.parseLong(value)), range.words());
+    }
+
+    private static ConfigOption<String> only(
+            String property, Predicate<String> check, String words) {
+        return AllowedValues.option(
+                key(KafkaOptions.PREFIX + property).stringType().noDefaultValue(),
+                AllowedValues.matching(check, words),
+                "");
+    }
+
+    private Map<String, String> consumer() {
+        Map<String, String> properties = new TreeMap<>();
         // What a producer took back is no prompt, unless the user wants it to be: whatever is read
         // leaves exactly once either way.
-        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-        reader.passThrough(KafkaOptions.SOURCE_PREFIX, SOURCE_RULES, properties);
-        properties.setProperty(ConsumerConfig.GROUP_ID_CONFIG, groupId);
-        reader.validate(
-                KafkaOptions.SOURCE_PREFIX,
-                properties,
-                ConsumerConfig.configDef(),
-                Map.of(
-                        ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG,
-                        ByteArrayDeserializer.class.getName(),
-                        ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG,
-                        ByteArrayDeserializer.class.getName()));
+        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        passThrough(KafkaOptions.SOURCE_PREFIX, properties);
+        properties.put(ConsumerConfig.GROUP_ID_CONFIG, options.get(KafkaOptions.SOURCE_GROUP_ID));
         return properties;
     }
 
-    private Properties producerProperties(KafkaOptionReader reader) {
-        Properties properties = new Properties();
-        // A record that the sink lets pass has to fit into a request and into the buffer.
-        int bufferBytes = Math.max(maxRecordBytes, 32 * 1024 * 1024);
-        properties.setProperty(
-                ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(maxRecordBytes));
-        properties.setProperty(ProducerConfig.BUFFER_MEMORY_CONFIG, Integer.toString(bufferBytes));
-        List<PropertyRule> rules = new ArrayList<>(SINK_RULES);
-        String atLeast = "at least kafka.sink.max-record-size, " + maxRecordBytes + " bytes";
-        for (String property :
-                List.of(
-                        ProducerConfig.MAX_REQUEST_SIZE_CONFIG,
-                        ProducerConfig.BUFFER_MEMORY_CONFIG)) {
-            rules.add(PropertyRule.between(property, maxRecordBytes, Long.MAX_VALUE, atLeast));
-        }
-        reader.passThrough(KafkaOptions.SINK_PREFIX, rules, properties);
-        properties.setProperty(
+    private Map<String, String> producer() {
+        Map<String, String> properties = new TreeMap<>();
+        int bufferBytes = Math.max(maxRecordBytes(), 32 * 1024 * 1024);
+        properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(maxRecordBytes()));
+        properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, Integer.toString(bufferBytes));
+        passThrough(KafkaOptions.SINK_PREFIX, properties);
+        properties.put(
                 ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
-                Long.toString(transactionTimeout.toMillis()));
-        reader.validate(
-                KafkaOptions.SINK_PREFIX,
-                properties,
-                ProducerConfig.configDef(),
-                Map.of(
-                        ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG,
-                        ByteArraySerializer.class.getName(),
-                        ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG,
-                        ByteArraySerializer.class.getName()));
+                Long.toString(transactionTimeout().toMillis()));
         return properties;
+    }
+
+    /** Adds what starts with a prefix to the properties of a client. */
+    private void passThrough(String prefix, Map<String, String> properties) {
+        options.getOptional(KafkaOptions.BOOTSTRAP_SERVERS)
+                .ifPresent(servers -> properties.put(BOOTSTRAP_SERVERS_CONFIG, servers));
+        Map<String, String> values = options.toMap();
+        KafkaOptions.ALL.forEach(option -> values.remove(option.key()));
+        values.forEach(
+                (key, value) -> {
+                    if (key.startsWith(prefix)) {
+                        properties.put(key.substring(prefix.length()), value);
+                    }
+                });
+    }
+
+    /** Has Kafka check the properties; it hides the values of secrets itself. */
+    private static void checkProperties(
+            String prefix,
+            Map<String, String> properties,
+            ConfigDef definition,
+            OptionReader reader) {
+        for (ConfigValue value : definition.validate(properties)) {
+            // What is missing is checked elsewhere, or comes with source and sink.
+            if (properties.containsKey(value.name())) {
+                value.errorMessages()
+                        .forEach(e -> reader.refuse("option " + prefix + value.name() + ": " + e));
+            }
+        }
+    }
+
+    private void checkTopicsDiffer(OptionReader reader) {
+        Map<String, String> uses = new HashMap<>();
+        sourceTopics().forEach(topic -> uses.put(topic, KafkaOptions.SOURCE_TOPICS.key()));
+        for (ConfigOption<String> option :
+                List.of(KafkaOptions.SINK_TOPIC, KafkaOptions.DEAD_LETTERS_TOPIC)) {
+            String topic = options.get(option);
+            String use = uses.putIfAbsent(topic, option.key());
+            if (topic != null && use != null) {
+                reader.refuse(option, topic, "a topic that " + use + " does not name");
+            }
+        }
     }
 
     /** Topics with the prompts; at least one. */
     public List<String> sourceTopics() {
-        return sourceTopics;
+        return KafkaOptions.names(options.get(KafkaOptions.SOURCE_TOPICS, List.of()));
     }
 
     /** Topic of the completions. */
     public String sinkTopic() {
-        return sinkTopic;
+        return options.get(KafkaOptions.SINK_TOPIC);
     }
 
     /** Topic of the dead letters. */
     public String deadLettersTopic() {
-        return deadLettersTopic;
+        return options.get(KafkaOptions.DEAD_LETTERS_TOPIC);
     }
 
     /** Where reading starts without a checkpoint. */
     public StartingOffsets startingOffsets() {
-        return startingOffsets;
+        return options.get(KafkaOptions.SOURCE_STARTING_OFFSETS);
     }
 
     /** Size of the largest value that is taken for a request, in bytes. */
     public int maxValueBytes() {
-        return maxValueBytes;
+        return (int) options.get(KafkaOptions.SOURCE_MAX_VALUE_SIZE).getBytes();
     }
 
     /** Size of the largest record batch that the sink writes, in bytes. */
     public int maxRecordBytes() {
-        return maxRecordBytes;
+        return (int) options.get(KafkaOptions.SINK_MAX_RECORD_SIZE).getBytes();
     }
 
     /** Whether that size was set, rather than left at its default. */
     boolean setsMaxRecordBytes() {
-        return setsMaxRecordBytes;
+        return options.contains(KafkaOptions.SINK_MAX_RECORD_SIZE);
     }
 
-    /** Start of the transactional ids. */
+    /**
+     * Start of the transactional ids. No other group's or topic's default is the start of this one:
+     * a topic has no colon, and those of the group are doubled, so that the two single ones show
+     * where group and topic end.
+     */
     public String transactionalIdPrefix() {
-        return transactionalIdPrefix;
+        return options.getOptional(KafkaOptions.SINK_TRANSACTIONAL_ID_PREFIX)
+                .orElseGet(
+                        () ->
+                                options.get(KafkaOptions.SOURCE_GROUP_ID).replace(":", "::")
+                                        + ":"
+                                        + sinkTopic()
+                                        + ":");
     }
 
     /** How long a transaction may stay open. */
     public Duration transactionTimeout() {
-        return transactionTimeout;
+        return options.get(KafkaOptions.SINK_TRANSACTION_TIMEOUT);
     }
 
     Properties consumerProperties() {
-        return copy(consumerProperties);
+        return copy(consumer());
     }
 
     Properties producerProperties() {
-        return copy(producerProperties);
+        return copy(producer());
     }
 
-    private static Properties copy(Properties properties) {
+    private static Properties copy(Map<String, String> properties) {
         Properties copy = new Properties();
         copy.putAll(properties);
         return copy;

@@ -1,10 +1,19 @@
 package io.layerskip.connectors;
 
+import static io.layerskip.flink.AllowedValues.anyOf;
+import static io.layerskip.flink.AllowedValues.matching;
+import static io.layerskip.flink.AllowedValues.option;
+import static io.layerskip.flink.AllowedValues.requiredOption;
+import static io.layerskip.flink.AllowedValues.text;
+import static org.apache.flink.configuration.ConfigOptions.key;
+
+import io.layerskip.engine.Range;
+import io.layerskip.flink.AllowedValues;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.configuration.ConfigOption;
-import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.MemorySize;
 
 /**
@@ -32,100 +41,100 @@ public final class KafkaOptions {
         COMMITTED,
         /** At the first record that is there. */
         EARLIEST,
-        /** Behind the last record that is there. */
+        /** After the last record that is there. */
         LATEST
     }
 
+    private static final AllowedValues<String> NAME = text("a name, not blank");
+
     public static final ConfigOption<String> BOOTSTRAP_SERVERS =
-            ConfigOptions.key("kafka.bootstrap.servers")
-                    .stringType()
-                    .noDefaultValue()
-                    .withDescription(
-                            "Brokers to start from, host:port separated by commas. Required, unless"
-                                    + " both kafka.source.bootstrap.servers and"
-                                    + " kafka.sink.bootstrap.servers are set.");
+            option(
+                    key("kafka.bootstrap.servers").stringType().noDefaultValue(),
+                    text("host:port, or several separated by commas"),
+                    "Brokers to start from. Required, unless both kafka.source.bootstrap.servers"
+                            + " and kafka.sink.bootstrap.servers are set.");
 
     public static final ConfigOption<List<String>> SOURCE_TOPICS =
-            ConfigOptions.key("kafka.source.topics")
-                    .stringType()
-                    .asList()
-                    .noDefaultValue()
-                    .withDescription(
-                            "Topics with the prompts, separated by commas or semicolons. They must"
-                                    + " exist. Required.");
+            requiredOption(
+                    key("kafka.source.topics").stringType().asList().noDefaultValue(),
+                    matching(list -> !names(list).isEmpty(), "one or more topic names"),
+                    "Topics with the prompts, separated by commas or semicolons. They must exist.");
 
     public static final ConfigOption<String> SOURCE_GROUP_ID =
-            ConfigOptions.key("kafka.source.group.id")
-                    .stringType()
-                    .defaultValue("flink-layerskip")
-                    .withDescription(
-                            "Consumer group whose offsets are committed on checkpoints, for"
-                                    + " monitoring and for a start without a checkpoint.");
+            option(
+                    key("kafka.source.group.id").stringType().defaultValue("flink-layerskip"),
+                    NAME,
+                    "Consumer group whose offsets are committed on checkpoints, for monitoring and"
+                            + " for a start without a checkpoint.");
 
     public static final ConfigOption<StartingOffsets> SOURCE_STARTING_OFFSETS =
-            ConfigOptions.key("kafka.source.starting-offsets")
-                    .enumType(StartingOffsets.class)
-                    .defaultValue(StartingOffsets.COMMITTED)
-                    .withDescription(
-                            "Where reading starts without a checkpoint: COMMITTED (the group's"
-                                    + " offsets, the earliest where it has none), EARLIEST or"
-                                    + " LATEST.");
+            option(
+                    key("kafka.source.starting-offsets")
+                            .enumType(StartingOffsets.class)
+                            .defaultValue(StartingOffsets.COMMITTED),
+                    anyOf(StartingOffsets.class),
+                    "Where reading starts without a checkpoint: COMMITTED (the group's offsets, the"
+                            + " earliest where it has none), EARLIEST or LATEST.");
 
     public static final ConfigOption<MemorySize> SOURCE_MAX_VALUE_SIZE =
-            ConfigOptions.key("kafka.source.max-value-size")
-                    .memoryType()
-                    .defaultValue(new MemorySize(CompletionRequestFormat.DEFAULT_MAX_VALUE_BYTES))
-                    .withDescription(
-                            "Largest record value that is taken for a request; larger ones become"
-                                    + " dead letters.");
+            option(
+                    key("kafka.source.max-value-size")
+                            .memoryType()
+                            .defaultValue(
+                                    new MemorySize(
+                                            CompletionRequestFormat.DEFAULT_MAX_VALUE_BYTES)),
+                    size(1),
+                    "Largest record value that is taken for a request; larger ones become dead"
+                            + " letters.");
 
     public static final ConfigOption<String> SINK_TOPIC =
-            ConfigOptions.key("kafka.sink.topic")
-                    .stringType()
-                    .noDefaultValue()
-                    .withDescription("Topic of the completions. It must exist. Required.");
+            requiredOption(
+                    key("kafka.sink.topic").stringType().noDefaultValue(),
+                    NAME,
+                    "Topic of the completions. It must exist.");
 
     public static final ConfigOption<String> DEAD_LETTERS_TOPIC =
-            ConfigOptions.key("kafka.dead-letters.topic")
-                    .stringType()
-                    .noDefaultValue()
-                    .withDescription(
-                            "Topic of the records that have no completion, with the sink's brokers"
-                                    + " and in its transactions. It must exist; give it the source"
-                                    + " topics' max.message.bytes, so that every record fits"
-                                    + " whole. Required.");
+            requiredOption(
+                    key("kafka.dead-letters.topic").stringType().noDefaultValue(),
+                    NAME,
+                    "Topic of the records that have no completion, with the sink's brokers and in"
+                            + " its transactions. It must exist; give it the source topics'"
+                            + " max.message.bytes, so that every record fits whole.");
 
     public static final ConfigOption<MemorySize> SINK_MAX_RECORD_SIZE =
-            ConfigOptions.key("kafka.sink.max-record-size")
-                    .memoryType()
-                    .defaultValue(MemorySize.ofMebiBytes(16))
-                    .withDescription(
-                            "Largest record that is written, key and headers included; the topics'"
-                                    + " own max.message.bytes counts where it is smaller. A larger"
-                                    + " completion becomes a dead letter; a larger dead letter"
-                                    + " goes without its value.");
+            option(
+                    key("kafka.sink.max-record-size")
+                            .memoryType()
+                            .defaultValue(MemorySize.ofMebiBytes(16)),
+                    size(64 * 1024),
+                    "Largest record that is written, key and headers included; the topics' own"
+                            + " max.message.bytes counts where it is smaller. A larger completion"
+                            + " becomes a dead letter; a larger dead letter goes without its"
+                            + " value.");
 
     public static final ConfigOption<String> SINK_TRANSACTIONAL_ID_PREFIX =
-            ConfigOptions.key("kafka.sink.transactional-id-prefix")
-                    .stringType()
-                    .noDefaultValue()
-                    .withDescription(
-                            "Start of the transactional ids: one of its own for each job that"
-                                    + " writes to the topic, none the start of another's, and the"
-                                    + " same after a restart. Default: group id and sink topic,"
-                                    + " each with a colon behind it.");
+            option(
+                    key("kafka.sink.transactional-id-prefix").stringType().noDefaultValue(),
+                    text("a text, not blank"),
+                    "Start of the transactional ids: one of its own for each job that writes to the"
+                            + " topic, none the start of another's, and the same after a restart."
+                            + " Default: group id and sink topic, each with a colon after it.");
 
     public static final ConfigOption<Duration> SINK_TRANSACTION_TIMEOUT =
-            ConfigOptions.key("kafka.sink.transaction.timeout.ms")
-                    .durationType()
-                    .defaultValue(Duration.ofMinutes(14))
-                    .withDescription(
-                            "How long a transaction may stay open, in ms or as a duration such as"
-                                    + " 14 min: longer than a checkpoint's interval and timeout"
-                                    + " together, at most the broker's transaction.max.timeout.ms"
-                                    + " (15 min unless changed). A job that fails between a"
-                                    + " checkpoint and its commit has to be back within this"
-                                    + " time, or Kafka aborts what that checkpoint holds.");
+            option(
+                    key("kafka.sink.transaction.timeout.ms")
+                            .durationType()
+                            .defaultValue(Duration.ofMinutes(14)),
+                    matching(
+                            timeout ->
+                                    Range.between(1, Integer.MAX_VALUE)
+                                            .contains(timeout.toMillis()),
+                            "a duration from 1 ms to 24 days, such as 14 min"),
+                    "How long a transaction may stay open, in ms or as a duration: longer than a"
+                            + " checkpoint's interval and timeout together, at most the broker's"
+                            + " transaction.max.timeout.ms (15 min unless changed). A job that"
+                            + " fails between a checkpoint and its commit has to be back within"
+                            + " this time, or Kafka aborts what that checkpoint holds.");
 
     /** Every option here, for the option table and for telling known from unknown. */
     public static final List<ConfigOption<?>> ALL =
@@ -142,4 +151,22 @@ public final class KafkaOptions {
                     SINK_TRANSACTION_TIMEOUT);
 
     private KafkaOptions() {}
+
+    /** Flink separates a list by semicolons; Kafka's users are used to commas. */
+    static List<String> names(List<String> list) {
+        return list.stream()
+                .flatMap(part -> Arrays.stream(part.split(",")))
+                .map(String::strip)
+                .filter(name -> !name.isEmpty())
+                .distinct()
+                .toList();
+    }
+
+    /** Sizes that an int can hold in bytes. */
+    private static AllowedValues<MemorySize> size(int least) {
+        Range bytes = Range.between(least, Integer.MAX_VALUE);
+        return matching(
+                size -> bytes.contains(size.getBytes()),
+                "a size " + bytes.words() + " bytes, such as 4 mb");
+    }
 }

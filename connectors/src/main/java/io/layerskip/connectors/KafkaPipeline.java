@@ -7,6 +7,7 @@ import io.layerskip.connectors.internal.OutgoingRecordSerializer;
 import io.layerskip.connectors.internal.RoutedKafkaSource;
 import io.layerskip.connectors.internal.SourceRecordDeserializer;
 import io.layerskip.engine.GenerationRequest;
+import io.layerskip.flink.OptionReader;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
@@ -102,14 +103,14 @@ public final class KafkaPipeline {
         long interval = checkpoints.getCheckpointInterval();
         if (interval <= 0) {
             throw new IllegalConfigurationException(
-                    KafkaOptionReader.refusal(
+                    OptionReader.refusal(
                             CheckpointingOptions.CHECKPOINTING_INTERVAL,
                             "missing",
                             "a duration such as 10 s; completions are committed on checkpoints"));
         }
         if (checkpoints.getCheckpointingConsistencyMode() != CheckpointingMode.EXACTLY_ONCE) {
             throw new IllegalConfigurationException(
-                    KafkaOptionReader.refusal(
+                    OptionReader.refusal(
                             CheckpointingOptions.CHECKPOINTING_CONSISTENCY_MODE,
                             checkpoints.getCheckpointingConsistencyMode(),
                             "EXACTLY_ONCE"));
@@ -119,7 +120,7 @@ public final class KafkaPipeline {
         // Opened right after one checkpoint began, it is committed when the next one is complete.
         if (transaction <= interval + timeout) {
             throw new IllegalConfigurationException(
-                    KafkaOptionReader.refusal(
+                    OptionReader.refusal(
                             KafkaOptions.SINK_TRANSACTION_TIMEOUT,
                             transaction + " ms",
                             "more than %s and %s together, %d ms"
@@ -135,7 +136,7 @@ public final class KafkaPipeline {
             ConfigOption<String> option, String topic, Brokers brokers) {
         if (brokers.isCompacted(topic)) {
             throw new IllegalConfigurationException(
-                    KafkaOptionReader.refusal(
+                    OptionReader.refusal(
                             option,
                             topic + ", whose cleanup.policy has compact",
                             "a topic that takes records without key, with cleanup.policy delete"));
@@ -146,7 +147,7 @@ public final class KafkaPipeline {
         if (topicMaximum.isPresent()
                 && topicMaximum.getAsLong() < DeadLetterFormat.MIN_RECORD_BYTES) {
             throw new IllegalConfigurationException(
-                    KafkaOptionReader.refusal(
+                    OptionReader.refusal(
                             KafkaOptions.DEAD_LETTERS_TOPIC,
                             "%s, whose max.message.bytes is %d"
                                     .formatted(topic, topicMaximum.getAsLong()),
@@ -160,7 +161,7 @@ public final class KafkaPipeline {
         long timeout = configuration.transactionTimeout().toMillis();
         if (brokerMaximum.isPresent() && timeout > brokerMaximum.getAsLong()) {
             throw new IllegalConfigurationException(
-                    KafkaOptionReader.refusal(
+                    OptionReader.refusal(
                             KafkaOptions.SINK_TRANSACTION_TIMEOUT,
                             timeout + " ms",
                             "at most the broker's transaction.max.timeout.ms, %d ms"

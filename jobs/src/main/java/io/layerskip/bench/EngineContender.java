@@ -17,9 +17,12 @@ import java.util.concurrent.CompletableFuture;
 public record EngineContender(String name, GenerationEngine engine, GenerationParameters parameters)
         implements Contender {
 
+    /** Asks for greedy decoding without drafts. */
+    static final GenerationParameters PLAIN = greedy().numAssistantTokens(0).build();
+
     /** Decodes without drafts. */
     public static EngineContender plain(GenerationEngine engine) {
-        return new EngineContender("plain", engine, greedy().numAssistantTokens(0).build());
+        return new EngineContender("plain", engine, PLAIN);
     }
 
     /** Drafts so many tokens a round. */

@@ -64,7 +64,10 @@ final class GenerateCommand implements Callable<Integer> {
         try (ConfiguredEngine opened =
                 ConfiguredEngine.open(configuration, getClass().getClassLoader(), 1)) {
             return work.prompt != null
-                    ? work.prompt.run(opened.engine(), opened.settings().temperature(), command)
+                    ? work.prompt.run(
+                            opened.engine(),
+                            opened.settings().defaults().temperature().orElseThrow(),
+                            command)
                     : work.file.run(opened.engine(), model, command);
         }
     }

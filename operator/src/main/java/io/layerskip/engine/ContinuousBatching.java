@@ -45,7 +45,7 @@ final class ContinuousBatching {
     private static PassCosts passCosts(
             LayerSkipModel model, KeyValueMemory memory, EngineSettings settings) {
         // Drafts of a fixed length are drafted whatever they cost.
-        if (settings.numAssistantTokens().isPresent()) {
+        if (settings.defaults().numAssistantTokens().isPresent()) {
             return PassCosts.unmeasured(model.segments());
         }
         try (KeyValueCache cache = new KeyValueCache(memory)) {

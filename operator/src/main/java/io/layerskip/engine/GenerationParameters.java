@@ -13,10 +13,10 @@ import org.apache.flink.annotation.PublicEvolving;
  * {@code generate}. A value that no model could honour is refused here; what depends on the model
  * (context length, open exit layers) is checked by the engine.
  *
- * @param maxTokens most tokens to write, at least 1
- * @param temperature 0 for greedy decoding, up to {@value #MAX_TEMPERATURE}
- * @param topK sample among this many best tokens; 0 for all
- * @param topP sample among the fewest tokens that together have this probability, in (0, 1]
+ * @param maxTokens most tokens to write, in {@link #MAX_TOKENS}
+ * @param temperature 0 for greedy decoding, in {@link #TEMPERATURE}
+ * @param topK sample among this many best tokens, in {@link #TOP_K}; 0 for all
+ * @param topP sample among the fewest tokens that together have this probability, in {@link #TOP_P}
  * @param seed of the sampler; a request without one gets a seed made from its id
  * @param stop texts that end the completion, at most {@value #MAX_STOPS}; none of them is written
  * @param assistantEarlyExit draft with this many layers; 0 asks for plain decoding
@@ -36,9 +36,14 @@ public record GenerationParameters(
         OptionalInt numAssistantTokens,
         boolean ignoreEos) {
 
-    public static final double MAX_TEMPERATURE = 100;
     public static final int MAX_STOPS = 16;
     public static final int MAX_ASSISTANT_TOKENS = 64;
+
+    public static final Range MAX_TOKENS = Range.atLeast(1);
+    public static final Range TEMPERATURE = Range.between(0, 100);
+    public static final Range TOP_K = new Range(0, Integer.MAX_VALUE, "at least 0 (0: all tokens)");
+    public static final Range TOP_P = new Range(Double.MIN_VALUE, 1, "above 0 and at most 1");
+    public static final Range NUM_ASSISTANT_TOKENS = Range.between(0, MAX_ASSISTANT_TOKENS);
 
     /** Asks for nothing: every setting is the engine's default. */
     public static final GenerationParameters DEFAULTS = builder().build();
@@ -48,27 +53,20 @@ public record GenerationParameters(
      *     what is allowed
      */
     public GenerationParameters {
-        maxTokens.ifPresent(v -> check(v >= 1, "max_tokens", v, "at least 1"));
-        temperature.ifPresent(
-                v ->
-                        check(
-                                v >= 0 && v <= MAX_TEMPERATURE,
-                                "temperature",
-                                v,
-                                "from 0 to " + MAX_TEMPERATURE));
-        topK.ifPresent(v -> check(v >= 0, "top_k", v, "at least 0 (0: all tokens)"));
-        topP.ifPresent(v -> check(v > 0 && v <= 1, "top_p", v, "above 0 and at most 1"));
-        assistantEarlyExit.ifPresent(v -> check(v >= 0, "assistant_early_exit", v, "at least 0"));
-        numAssistantTokens.ifPresent(
-                v ->
-                        check(
-                                v >= 0 && v <= MAX_ASSISTANT_TOKENS,
-                                "num_assistant_tokens",
-                                v,
-                                "from 0 to " + MAX_ASSISTANT_TOKENS));
+        maxTokens.ifPresent(v -> MAX_TOKENS.check("max_tokens", v));
+        temperature.ifPresent(v -> TEMPERATURE.check("temperature", v));
+        topK.ifPresent(v -> TOP_K.check("top_k", v));
+        topP.ifPresent(v -> TOP_P.check("top_p", v));
+        assistantEarlyExit.ifPresent(v -> Range.atLeast(0).check("assistant_early_exit", v));
+        numAssistantTokens.ifPresent(v -> NUM_ASSISTANT_TOKENS.check("num_assistant_tokens", v));
         stop = List.copyOf(stop);
-        check(stop.size() <= MAX_STOPS, "stop", stop.size() + " texts", "at most " + MAX_STOPS);
-        check(stop.stream().noneMatch(String::isEmpty), "stop", "an empty text", "non-empty texts");
+        if (stop.size() > MAX_STOPS) {
+            throw new IllegalArgumentException(
+                    "stop is %d texts; allowed: at most %d".formatted(stop.size(), MAX_STOPS));
+        }
+        if (stop.contains("")) {
+            throw new IllegalArgumentException("stop is an empty text; allowed: non-empty texts");
+        }
     }
 
     /** Starts from {@link #DEFAULTS}. */
@@ -76,10 +74,18 @@ public record GenerationParameters(
         return new Builder();
     }
 
-    private static void check(boolean allowed, String field, Object value, String range) {
-        if (!allowed) {
-            throw new IllegalArgumentException(field + " is " + value + "; allowed: " + range);
-        }
+    /** These, and for what they leave open, the others. */
+    public GenerationParameters orElse(GenerationParameters others) {
+        return new GenerationParameters(
+                maxTokens.isPresent() ? maxTokens : others.maxTokens,
+                temperature.isPresent() ? temperature : others.temperature,
+                topK.isPresent() ? topK : others.topK,
+                topP.isPresent() ? topP : others.topP,
+                seed.isPresent() ? seed : others.seed,
+                stop.isEmpty() ? others.stop : stop,
+                assistantEarlyExit.isPresent() ? assistantEarlyExit : others.assistantEarlyExit,
+                numAssistantTokens.isPresent() ? numAssistantTokens : others.numAssistantTokens,
+                ignoreEos || others.ignoreEos);
     }
 
     /**

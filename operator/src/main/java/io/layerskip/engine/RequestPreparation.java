@@ -35,7 +35,7 @@ final class RequestPreparation {
     /** Starts the generation; returns why it cannot be, if so. */
     Optional<GenerationFailure> prepare(ActiveGeneration generation) {
         GenerationRequest request = generation.request();
-        GenerationParameters asked = request.parameters();
+        GenerationParameters asked = request.parameters().orElse(settings.defaults());
         int exit = asked.assistantEarlyExit().orElse(defaultExit());
         if (exit != 0 && !settings.exitLayers().contains(exit)) {
             return failure(
@@ -58,16 +58,16 @@ final class RequestPreparation {
         Sequence sequence =
                 new Sequence(
                         prompt,
-                        Math.min(room, asked.maxTokens().orElse(defaultMaxTokens(room))),
+                        Math.min(room, asked.maxTokens().orElse(maxTokens(room))),
                         new Sequence.Drafting(
                                 exit == 0 ? defaultExit() : exit,
-                                numAssistantTokens(asked, exit),
+                                exit == 0 ? OptionalInt.of(0) : asked.numAssistantTokens(),
                                 settings.assistantConfidenceThreshold()),
                         asked.ignoreEos() ? Set.of() : Set.copyOf(config.eosTokenIds()),
                         new Sampling(
-                                asked.temperature().orElse(settings.temperature()),
-                                asked.topK().orElse(settings.topK()),
-                                asked.topP().orElse(settings.topP())),
+                                asked.temperature().orElseThrow(),
+                                asked.topK().orElseThrow(),
+                                asked.topP().orElseThrow()),
                         asked.seed().orElse(request.id().hashCode()),
                         new KeyValueCache(memory));
         generation.start(sequence, new CompletionText(tokenizer, asked.stop(), prompt.length));
@@ -78,18 +78,8 @@ final class RequestPreparation {
         return settings.exitLayers().get(0);
     }
 
-    private int defaultMaxTokens(int room) {
-        return settings.maxTokens().orElse(config.defaultMaxNewTokens().orElse(room));
-    }
-
-    /** A request that asks for no early exit is decoded plainly, at any open one. */
-    private OptionalInt numAssistantTokens(GenerationParameters asked, int exit) {
-        if (exit == 0) {
-            return OptionalInt.of(0);
-        }
-        return asked.numAssistantTokens().isPresent()
-                ? asked.numAssistantTokens()
-                : settings.numAssistantTokens();
+    private int maxTokens(int room) {
+        return config.defaultMaxNewTokens().orElse(room);
     }
 
     private Optional<GenerationFailure> tooLong(String tokens) {

@@ -3,6 +3,7 @@ package io.layerskip.flink;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationFailure;
+import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.forward.OnnxRuntimeCleanup;
@@ -165,14 +166,15 @@ public final class LayerSkipAsyncFunction
     /** What a text follows from beside the request. */
     private String recipe() throws IOException {
         EngineSettings settings = opened.settings();
+        GenerationParameters defaults = settings.defaults();
         return List.of(
                         opened.checkpoint().fingerprint(),
                         configuration.splitSpecialTokens(),
                         settings.precision(),
-                        settings.maxTokens(),
-                        settings.temperature(),
-                        settings.topK(),
-                        settings.topP())
+                        defaults.maxTokens(),
+                        defaults.temperature().orElseThrow(),
+                        defaults.topK().orElseThrow(),
+                        defaults.topP().orElseThrow())
                 .toString();
     }
 

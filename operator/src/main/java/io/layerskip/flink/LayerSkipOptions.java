@@ -1,14 +1,24 @@
 package io.layerskip.flink;
 
+import static io.layerskip.flink.AllowedValues.anyOf;
+import static io.layerskip.flink.AllowedValues.matching;
+import static io.layerskip.flink.AllowedValues.number;
+import static io.layerskip.flink.AllowedValues.option;
+import static io.layerskip.flink.AllowedValues.text;
+import static io.layerskip.flink.AllowedValues.trueOrFalse;
+import static io.layerskip.flink.AllowedValues.wholeNumber;
+import static org.apache.flink.configuration.ConfigOptions.key;
+
 import io.layerskip.engine.EngineSettings;
+import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.Range;
 import io.layerskip.forward.Precision;
 import java.time.Duration;
 import java.util.List;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.configuration.ConfigOption;
-import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.MemorySize;
-import org.apache.flink.streaming.api.datastream.AsyncDataStream;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 
 /** What can be set about generation; {@link LayerSkipConfiguration} reads and checks it. */
 @PublicEvolving
@@ -18,167 +28,158 @@ public final class LayerSkipOptions {
     public static final String PREFIX = "layerskip.";
 
     public static final ConfigOption<String> MODEL_PATH =
-            ConfigOptions.key("layerskip.model.path")
-                    .stringType()
-                    .defaultValue("classpath:models/layerskip-intents-9M")
-                    .withDescription(
-                            "The checkpoint, a Hugging Face folder as downloaded: a local path that"
-                                    + " every TaskManager can read, or classpath:models/NAME for a"
-                                    + " model inside the job's jar.");
+            option(
+                    key("layerskip.model.path")
+                            .stringType()
+                            .defaultValue("classpath:models/layerskip-intents-9M"),
+                    text("a folder or classpath:NAME"),
+                    "The checkpoint, a Hugging Face folder as downloaded: a local path that every"
+                            + " TaskManager can read, or classpath:models/NAME for a model inside"
+                            + " the job's jar.");
 
     public static final ConfigOption<List<Integer>> ASSISTANT_EARLY_EXIT =
-            ConfigOptions.key("layerskip.assistant-early-exit")
-                    .intType()
-                    .asList()
-                    .defaultValues(1)
-                    .withDescription(
-                            "The layers that a draft may exit after, separated by semicolons, each"
-                                    + " from 1 to one less than the model has. The first is the"
-                                    + " default, a request may choose any of them; each further one"
-                                    + " costs a little speed.");
+            option(
+                    key("layerskip.assistant-early-exit").intType().asList().defaultValues(1),
+                    matching(
+                            LayerSkipOptions::areLayers,
+                            "one or more different layers, each at least 1, such as 2 or 2;3"),
+                    "The layers that a draft may exit after, each at most one less than the model"
+                            + " has. The first is the default, a request may choose any of them;"
+                            + " each further one costs a little speed.");
 
     /** The value of {@link #NUM_ASSISTANT_TOKENS} that fixes no number. */
     static final String AUTO = "auto";
 
     public static final ConfigOption<String> NUM_ASSISTANT_TOKENS =
-            ConfigOptions.key("layerskip.num-assistant-tokens")
-                    .stringType()
-                    .defaultValue(AUTO)
-                    .withDescription(
-                            "Tokens that the early layers draft before the later ones verify them:"
-                                    + " a number from 0, which is plain decoding, to 64; or auto:"
-                                    + " as many as pay, by how the drafts fare and by what passes"
-                                    + " cost on this machine under the present load. A request may"
-                                    + " ask for a number of its own.");
+            option(
+                    key("layerskip.num-assistant-tokens").stringType().defaultValue(AUTO),
+                    matching(
+                            LayerSkipOptions::isDraftLength,
+                            AUTO + " or " + GenerationParameters.NUM_ASSISTANT_TOKENS.words()),
+                    "Tokens that the early layers draft before the later ones verify them: a"
+                            + " number, 0 for plain decoding; or auto: as many as pay, by how the"
+                            + " drafts fare and by what passes cost on this machine under the"
+                            + " present load. A request may ask for a number of its own.");
 
     public static final ConfigOption<Double> ASSISTANT_CONFIDENCE_THRESHOLD =
-            ConfigOptions.key("layerskip.assistant-confidence-threshold")
-                    .doubleType()
-                    .defaultValue(0.0)
-                    .withDescription(
-                            "A draft ends where the exit's own probability for its token is lower"
-                                    + " than this, from 0 to 1.");
+            option(
+                    key("layerskip.assistant-confidence-threshold").doubleType().defaultValue(0.0),
+                    number(EngineSettings.CONFIDENCE_THRESHOLD),
+                    "A draft ends where the exit's own probability for its token is lower than"
+                            + " this.");
 
     public static final ConfigOption<Integer> MAX_TOKENS =
-            ConfigOptions.key("layerskip.max-tokens")
-                    .intType()
-                    .noDefaultValue()
-                    .withDescription(
-                            "Most tokens to write for a request that does not say. Without it:"
-                                    + " max_new_tokens of the checkpoint's generation_config.json,"
-                                    + " else what the context has room for.");
+            option(
+                    key("layerskip.max-tokens").intType().noDefaultValue(),
+                    wholeNumber(GenerationParameters.MAX_TOKENS),
+                    "Most tokens to write for a request that does not say. Without it:"
+                            + " max_new_tokens of the checkpoint's generation_config.json, else"
+                            + " what the context has room for.");
 
     public static final ConfigOption<Double> TEMPERATURE =
-            ConfigOptions.key("layerskip.temperature")
-                    .doubleType()
-                    .defaultValue(0.0)
-                    .withDescription(
-                            "Temperature for a request that does not say, from 0 to 100. 0 is"
-                                    + " greedy decoding.");
+            option(
+                    key("layerskip.temperature").doubleType().defaultValue(0.0),
+                    number(GenerationParameters.TEMPERATURE),
+                    "Temperature for a request that does not say. 0 is greedy decoding.");
 
     public static final ConfigOption<Integer> TOP_K =
-            ConfigOptions.key("layerskip.top-k")
-                    .intType()
-                    .defaultValue(0)
-                    .withDescription(
-                            "Sample among this many best tokens, for a request that does not say."
-                                    + " 0 is all of them.");
+            option(
+                    key("layerskip.top-k").intType().defaultValue(0),
+                    wholeNumber(GenerationParameters.TOP_K),
+                    "Sample among this many best tokens, for a request that does not say.");
 
     public static final ConfigOption<Double> TOP_P =
-            ConfigOptions.key("layerskip.top-p")
-                    .doubleType()
-                    .defaultValue(1.0)
-                    .withDescription(
-                            "Sample among the fewest tokens that together have this probability,"
-                                    + " above 0 and at most 1, for a request that does not say.");
+            option(
+                    key("layerskip.top-p").doubleType().defaultValue(1.0),
+                    number(GenerationParameters.TOP_P),
+                    "Sample among the fewest tokens that together have this probability, for a"
+                            + " request that does not say.");
 
     public static final ConfigOption<Precision> PRECISION =
-            ConfigOptions.key("layerskip.precision")
-                    .enumType(Precision.class)
-                    .defaultValue(Precision.FP32)
-                    .withDescription(
-                            "How the weights are kept and multiplied: FP32, as exact as the"
-                                    + " checkpoint; INT8, a quarter of the memory; INT4, about a"
-                                    + " sixth. What is not FP32 is made from the checkpoint when a"
-                                    + " subtask opens it.");
+            option(
+                    key("layerskip.precision")
+                            .enumType(Precision.class)
+                            .defaultValue(Precision.FP32),
+                    anyOf(Precision.class),
+                    "How the weights are kept and multiplied: FP32, as exact as the checkpoint;"
+                            + " INT8, a quarter of the memory; INT4, about a sixth. What is not"
+                            + " FP32 is made from the checkpoint when a subtask opens it.");
 
     public static final ConfigOption<String> CACHE_FOLDER =
-            ConfigOptions.key("layerskip.cache-folder")
-                    .stringType()
-                    .noDefaultValue()
-                    .withDescription(
-                            "A folder of each TaskManager's machine that keeps INT8 or INT4 weights"
-                                    + " for the next time, under a hash of the model. Without it"
-                                    + " they are made anew.");
+            option(
+                    key("layerskip.cache-folder").stringType().noDefaultValue(),
+                    text("a folder"),
+                    "A folder of each TaskManager's machine that keeps INT8 or INT4 weights for the"
+                            + " next time, under a hash of the model. Without it they are made"
+                            + " again.");
 
     public static final ConfigOption<Integer> THREADS =
-            ConfigOptions.key("layerskip.threads")
-                    .intType()
-                    .noDefaultValue()
-                    .withDescription(
-                            "Threads that compute one pass of a subtask's model. Without it: the"
-                                    + " cores divided by the TaskManager's slots, at least 1.");
+            option(
+                    key("layerskip.threads").intType().noDefaultValue(),
+                    wholeNumber(EngineSettings.THREADS),
+                    "Threads that compute one pass of a subtask's model. Without it: the cores"
+                            + " divided by the TaskManager's slots, at least 1.");
 
     public static final ConfigOption<Integer> MAX_BATCH_SIZE =
-            ConfigOptions.key("layerskip.max-batch-size")
-                    .intType()
-                    .defaultValue(32)
-                    .withDescription(
-                            "Requests of a subtask that share every pass over the weights, at most "
-                                    + EngineSettings.MAX_BATCH_SIZE
-                                    + "; further ones wait.");
+            option(
+                    key("layerskip.max-batch-size").intType().defaultValue(32),
+                    wholeNumber(EngineSettings.BATCH_SIZE),
+                    "Requests of a subtask that share every pass over the weights; further ones"
+                            + " wait.");
 
     public static final ConfigOption<MemorySize> KV_CACHE_MEMORY =
-            ConfigOptions.key("layerskip.kv-cache-memory")
-                    .memoryType()
-                    .noDefaultValue()
-                    .withDescription(
-                            "Most memory of a subtask for keys and values, on the JVM's heap; what"
-                                    + " requests under way leave of it keeps the beginnings of"
-                                    + " prompts. When it is full, requests wait. Without it: a"
-                                    + " quarter of the heap, divided by the TaskManager's slots.");
+            option(
+                    key("layerskip.kv-cache-memory").memoryType().noDefaultValue(),
+                    matching(
+                            size -> EngineSettings.KV_CACHE_BYTES.contains(size.getBytes()),
+                            "a size above 0, such as 256 mb"),
+                    "Most memory of a subtask for keys and values, on the JVM's heap; what requests"
+                            + " under way leave of it keeps the beginnings of prompts. When it is"
+                            + " full, requests wait. Without it: a quarter of the heap, divided by"
+                            + " the TaskManager's slots.");
 
     public static final ConfigOption<Boolean> PREFIX_CACHING =
-            ConfigOptions.key("layerskip.prefix-caching")
-                    .booleanType()
-                    .defaultValue(true)
-                    .withDescription(
-                            "Whether a beginning that prompts have in common, such as an"
-                                    + " instruction, is computed once; found by its content, kept"
-                                    + " in at most half of the memory for keys and values.");
+            option(
+                    key("layerskip.prefix-caching").booleanType().defaultValue(true),
+                    trueOrFalse(),
+                    "Whether a beginning that prompts have in common, such as an instruction, is"
+                            + " computed once; found by its content, kept in at most half of the"
+                            + " memory for keys and values.");
 
     public static final ConfigOption<Boolean> SPLIT_SPECIAL_TOKENS =
-            ConfigOptions.key("layerskip.split-special-tokens")
-                    .booleanType()
-                    .defaultValue(true)
-                    .withDescription(
-                            "Whether the text of a special token in a prompt, such as </s>, is text"
-                                    + " like any other; false makes it that token, which only"
-                                    + " prompts from a trusted source should do.");
+            option(
+                    key("layerskip.split-special-tokens").booleanType().defaultValue(true),
+                    trueOrFalse(),
+                    "Whether the text of a special token in a prompt, such as </s>, is text like"
+                            + " any other; false makes it that token, which only prompts from a"
+                            + " trusted source should do.");
 
     public static final ConfigOption<Integer> CAPACITY =
-            ConfigOptions.key("layerskip.capacity")
-                    .intType()
-                    .defaultValue(64)
-                    .withDescription(
-                            "Requests that a subtask takes in before it holds back its source:"
-                                    + " those generated and those waiting.");
+            option(
+                    key("layerskip.capacity").intType().defaultValue(64),
+                    wholeNumber(Range.atLeast(1)),
+                    "Requests that a subtask takes in before it holds back its source: those"
+                            + " generated and those waiting.");
 
     public static final ConfigOption<Duration> REQUEST_TIMEOUT =
-            ConfigOptions.key("layerskip.request-timeout")
-                    .durationType()
-                    .defaultValue(Duration.ofMinutes(5))
-                    .withDescription(
-                            "How long a request may take, waiting included. One that takes longer"
-                                    + " ends as a failure that keeps what was written.");
+            option(
+                    key("layerskip.request-timeout")
+                            .durationType()
+                            .defaultValue(Duration.ofMinutes(5)),
+                    matching(
+                            timeout -> timeout.toMillis() >= 1,
+                            "a duration of at least 1 ms, such as 5 min"),
+                    "How long a request may take, waiting included. One that takes longer ends as a"
+                            + " failure that keeps what was written.");
 
-    public static final ConfigOption<AsyncDataStream.OutputMode> OUTPUT_ORDER =
-            ConfigOptions.key("layerskip.output-order")
-                    .enumType(AsyncDataStream.OutputMode.class)
-                    .defaultValue(AsyncDataStream.OutputMode.UNORDERED)
-                    .withDescription(
-                            "Whether completions leave as they are done (UNORDERED) or in the order"
-                                    + " of their requests (ORDERED).");
+    public static final ConfigOption<OutputMode> OUTPUT_ORDER =
+            option(
+                    key("layerskip.output-order")
+                            .enumType(OutputMode.class)
+                            .defaultValue(OutputMode.UNORDERED),
+                    anyOf(OutputMode.class),
+                    "Whether completions leave as they are done (UNORDERED) or in the order of"
+                            + " their requests (ORDERED).");
 
     /** All of them, in the order of the documentation. */
     public static final List<ConfigOption<?>> ALL =
@@ -203,4 +204,17 @@ public final class LayerSkipOptions {
                     OUTPUT_ORDER);
 
     private LayerSkipOptions() {}
+
+    private static boolean areLayers(List<Integer> layers) {
+        return !layers.isEmpty()
+                && layers.stream().allMatch(layer -> layer >= 1)
+                && layers.stream().distinct().count() == layers.size();
+    }
+
+    private static boolean isDraftLength(String value) {
+        return value.equals(AUTO)
+                || value.matches("[0-9]{1,9}")
+                        && GenerationParameters.NUM_ASSISTANT_TOKENS.contains(
+                                Integer.parseInt(value));
+    }
 }

@@ -1,16 +1,19 @@
 package io.layerskip.engine;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.layerskip.forward.LayerSkipModel;
 import org.junit.jupiter.api.Test;
 
 class EngineSettingsTest {
 
     @Test
-    void refusesDefaultsThatNoRequestCouldAskFor() {
-        assertThatThrownBy(() -> settings(65, 0))
-                .hasMessageContaining("num_assistant_tokens is 65");
-        assertThatThrownBy(() -> settings(5, -1)).hasMessageContaining("temperature is -1");
+    void decodesGreedilyWhereTheDefaultsDoNotSay() {
+        GenerationParameters defaults = GenerationParameters.builder().topK(40).build();
+
+        assertThat(EngineSettings.builder(1).defaults(defaults).build().defaults())
+                .isEqualTo(GenerationParameters.builder().temperature(0).topK(40).topP(1).build());
     }
 
     @Test
@@ -23,7 +26,24 @@ class EngineSettingsTest {
     @Test
     void refusesABatchThatNoPassHolds() {
         assertThatThrownBy(() -> EngineSettings.builder(1).maxBatchSize(129).build())
-                .hasMessage("max_batch_size is 129; allowed: at most 128");
+                .hasMessage("max_batch_size is 129; allowed: from 1 to 128");
+    }
+
+    @Test
+    void leavesHalfOfAPassToPromptsAndDrafts() {
+        assertThat(EngineSettings.BATCH_SIZE.most()).isEqualTo(LayerSkipModel.MAX_ROWS / 2);
+    }
+
+    @Test
+    void refusesAnEngineWithoutAThread() {
+        assertThatThrownBy(() -> EngineSettings.builder(1).threads(0).build())
+                .hasMessage("threads is 0; allowed: at least 1");
+    }
+
+    @Test
+    void refusesAnEngineWithoutMemory() {
+        assertThatThrownBy(() -> EngineSettings.builder(1).kvCacheBytes(0).build())
+                .hasMessage("kv_cache_bytes is 0; allowed: at least 1");
     }
 
     @Test
@@ -31,12 +51,5 @@ class EngineSettingsTest {
         assertThatThrownBy(
                         () -> EngineSettings.builder(1).assistantConfidenceThreshold(1.1).build())
                 .hasMessage("assistant_confidence_threshold is 1.1; allowed: from 0 to 1");
-    }
-
-    private static EngineSettings settings(int numAssistantTokens, double temperature) {
-        return EngineSettings.builder(1)
-                .numAssistantTokens(numAssistantTokens)
-                .temperature(temperature)
-                .build();
     }
 }

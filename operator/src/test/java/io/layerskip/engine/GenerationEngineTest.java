@@ -29,7 +29,10 @@ class GenerationEngineTest {
 
     private static final int CONTEXT = 512;
     private static final EngineSettings SETTINGS =
-            EngineSettings.builder(2, 3).numAssistantTokens(5).maxBatchSize(4).build();
+            EngineSettings.builder(2, 3)
+                    .defaults(GenerationParameters.builder().numAssistantTokens(5).build())
+                    .maxBatchSize(4)
+                    .build();
     private static final GoldenCase GOLDEN = BundledModel.goldenCases().get(0);
     private static final GenerationFailure LATE =
             new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "too late");

@@ -29,7 +29,10 @@ class GenerationProgressTest {
         checkpoint = Checkpoint.open(BundledModel.folder());
         engine =
                 GenerationEngine.open(
-                        checkpoint, EngineSettings.builder(2).numAssistantTokens(5).build());
+                        checkpoint,
+                        EngineSettings.builder(2)
+                                .defaults(asked().numAssistantTokens(5).build())
+                                .build());
     }
 
     @AfterAll

@@ -40,10 +40,14 @@ class PrecisionTest {
 
         List<String> together = complete(settings, 32);
 
-        assertThat(complete(settings.toBuilder().numAssistantTokens(0).build(), 1))
-                .isEqualTo(together);
-        assertThat(complete(settings.toBuilder().numAssistantTokens(4).build(), 3))
-                .isEqualTo(together);
+        assertThat(complete(drafting(settings, 0), 1)).isEqualTo(together);
+        assertThat(complete(drafting(settings, 4), 3)).isEqualTo(together);
+    }
+
+    private static EngineSettings drafting(EngineSettings settings, int tokens) {
+        return settings.toBuilder()
+                .defaults(GenerationParameters.builder().numAssistantTokens(tokens).build())
+                .build();
     }
 
     private static List<String> complete(EngineSettings settings, int batch) throws Exception {

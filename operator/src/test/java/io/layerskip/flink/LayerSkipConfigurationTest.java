@@ -5,13 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.engine.EngineSettings;
+import io.layerskip.engine.GenerationParameters;
 import io.layerskip.forward.Precision;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.util.InstantiationUtil;
 import org.junit.jupiter.api.Test;
@@ -33,6 +37,8 @@ final class LayerSkipConfigurationTest {
                                 Map.entry("layerskip.kv-cache-memory", "64 mb"),
                                 Map.entry("layerskip.max-tokens", "20"),
                                 Map.entry("layerskip.temperature", "0.7"),
+                                Map.entry("layerskip.top-k", "40"),
+                                Map.entry("layerskip.top-p", "0.9"),
                                 Map.entry("layerskip.precision", "int8"),
                                 Map.entry("layerskip.cache-folder", "/tmp/weights"),
                                 Map.entry("layerskip.prefix-caching", "false"),
@@ -44,10 +50,15 @@ final class LayerSkipConfigurationTest {
         assertThat(configuration.toEngineSettings(1))
                 .isEqualTo(
                         EngineSettings.builder(3, 2)
-                                .numAssistantTokens(0)
                                 .assistantConfidenceThreshold(0.4)
-                                .maxTokens(20)
-                                .temperature(0.7)
+                                .defaults(
+                                        GenerationParameters.builder()
+                                                .numAssistantTokens(0)
+                                                .maxTokens(20)
+                                                .temperature(0.7)
+                                                .topK(40)
+                                                .topP(0.9)
+                                                .build())
                                 .precision(Precision.INT8)
                                 .cacheFolder(Path.of("/tmp/weights"))
                                 .prefixCaching(false)
@@ -58,6 +69,24 @@ final class LayerSkipConfigurationTest {
         assertThat(configuration.capacity()).isEqualTo(5);
         assertThat(configuration.requestTimeout()).isEqualTo(Duration.ofSeconds(10));
         assertThat(configuration.outputOrder()).isEqualTo(AsyncDataStream.OutputMode.ORDERED);
+    }
+
+    @Test
+    void readsValuesSetInAProgram() {
+        Configuration options =
+                new Configuration()
+                        .set(LayerSkipOptions.ASSISTANT_EARLY_EXIT, List.of(3, 2))
+                        .set(LayerSkipOptions.PRECISION, Precision.INT4)
+                        .set(LayerSkipOptions.KV_CACHE_MEMORY, MemorySize.ofMebiBytes(64))
+                        .set(LayerSkipOptions.REQUEST_TIMEOUT, Duration.ofMillis(1500));
+
+        LayerSkipConfiguration configuration = LayerSkipConfiguration.from(options);
+
+        EngineSettings settings = configuration.toEngineSettings(1);
+        assertThat(settings.exitLayers()).containsExactly(3, 2);
+        assertThat(settings.precision()).isEqualTo(Precision.INT4);
+        assertThat(settings.kvCacheBytes()).isEqualTo(64 << 20);
+        assertThat(configuration.requestTimeout()).isEqualTo(Duration.ofMillis(1500));
     }
 
     @Test
@@ -72,12 +101,12 @@ final class LayerSkipConfigurationTest {
 
     @Test
     void draftsAsManyTokensAsPayByDefault() {
-        assertThat(read(Map.of()).toEngineSettings(1).numAssistantTokens()).isEmpty();
+        assertThat(read(Map.of()).toEngineSettings(1).defaults().numAssistantTokens()).isEmpty();
     }
 
     @Test
     void leavesMaxTokensToTheCheckpointByDefault() {
-        assertThat(read(Map.of()).toEngineSettings(1).maxTokens()).isEmpty();
+        assertThat(read(Map.of()).toEngineSettings(1).defaults().maxTokens()).isEmpty();
     }
 
     @ParameterizedTest
@@ -94,17 +123,19 @@ final class LayerSkipConfigurationTest {
                 "layerskip.assistant-confidence-threshold|1.5|from 0 to 1",
                 "layerskip.kv-cache-memory|0 mb|a size above 0, such as 256 mb",
                 "layerskip.max-tokens|0|a whole number, at least 1",
-                "layerskip.temperature|-1|from 0 to 100.0",
-                "layerskip.temperature|NaN|from 0 to 100.0",
-                "layerskip.top-k|many|a whole number, at least 0",
+                "layerskip.temperature|-1|from 0 to 100",
+                "layerskip.temperature|NaN|from 0 to 100",
+                "layerskip.top-k|many|a whole number, at least 0 (0: all tokens)",
                 "layerskip.top-p|0|above 0 and at most 1",
                 "layerskip.precision|fp8|FP32, INT8 or INT4",
                 "layerskip.cache-folder|' '|a folder",
                 "layerskip.prefix-caching|maybe|true or false",
                 "layerskip.threads|0|a whole number, at least 1",
-                "layerskip.max-batch-size|129|from 1 to 128",
+                "layerskip.max-batch-size|129|a whole number, from 1 to 128",
                 "layerskip.capacity|0|a whole number, at least 1",
                 "layerskip.request-timeout|0 s|a duration of at least 1 ms, such as 5 min",
+                "layerskip.request-timeout|200000000000 d|a duration of at least 1 ms, such as 5"
+                        + " min",
                 "layerskip.output-order|sorted|ORDERED or UNORDERED"
             })
     void refusesAValueThatIsNotAllowed(String option, String value, String allowed) {
@@ -147,6 +178,18 @@ final class LayerSkipConfigurationTest {
 
         assertThatCode(() -> configuration.checkAgainstModel(getClass().getClassLoader()))
                 .doesNotThrowAnyException();
+    }
+
+    @Test
+    void leavesTheOptionsOfOthersBehind() throws Exception {
+        LayerSkipConfiguration configuration =
+                read(Map.of("kafka.sink.sasl.jaas.config", "hunter2", "layerskip.threads", "3"));
+
+        byte[] travelling = InstantiationUtil.serializeObject(configuration);
+
+        assertThat(new String(travelling, StandardCharsets.ISO_8859_1))
+                .contains("layerskip.threads")
+                .doesNotContain("hunter2");
     }
 
     @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
+import io.layerskip.forward.Precision;
 import io.layerskip.model.BundledModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -203,6 +204,52 @@ final class ResumeTest {
                     .isEqualTo(saved.get(2).result().orElseThrow().tokenIds());
             assertThat(subtask.counter("resumedTokens"))
                     .isEqualTo(saved.stream().mapToInt(SavedGeneration::tokens).sum());
+        }
+    }
+
+    @Test
+    void knowsARequestThatAsksForNothingByTheKeyThatSavepointsHave() throws Exception {
+        GenerationRequest request =
+                new GenerationRequest("1", PROMPT, GenerationParameters.DEFAULTS);
+
+        assertThat(keyOf(request, new Configuration()))
+                .isEqualTo("48907001ce327d4e10cfe312150a13dc21019ef7464e4f96c4151a053c8e3056");
+    }
+
+    @Test
+    void knowsARequestThatAsksForEverythingByTheKeyThatSavepointsHave() throws Exception {
+        GenerationParameters parameters =
+                GenerationParameters.builder()
+                        .maxTokens(20)
+                        .temperature(0.5)
+                        .topK(30)
+                        .topP(0.25)
+                        .seed(-7)
+                        .stop("x", "y")
+                        .assistantEarlyExit(2)
+                        .numAssistantTokens(3)
+                        .ignoreEos(true)
+                        .build();
+        Configuration options =
+                new Configuration()
+                        .set(LayerSkipOptions.ASSISTANT_EARLY_EXIT, List.of(2, 3))
+                        .set(LayerSkipOptions.ASSISTANT_CONFIDENCE_THRESHOLD, 0.1)
+                        .set(LayerSkipOptions.MAX_TOKENS, 50)
+                        .set(LayerSkipOptions.TEMPERATURE, 0.7)
+                        .set(LayerSkipOptions.TOP_K, 40)
+                        .set(LayerSkipOptions.TOP_P, 0.9)
+                        .set(LayerSkipOptions.PRECISION, Precision.INT8)
+                        .set(LayerSkipOptions.SPLIT_SPECIAL_TOKENS, false);
+        byte[] attachment = {1, 2, 3};
+
+        assertThat(keyOf(new GenerationRequest("2", PROMPT, parameters, attachment), options))
+                .isEqualTo("dffef2930936a1b790ac795e183558a87ba464fa8a0fc1fb6f74d9103cb3ddf6");
+    }
+
+    private static String keyOf(GenerationRequest request, Configuration options) throws Exception {
+        try (Subtask subtask = Subtask.start(operator(OutputMode.UNORDERED, options))) {
+            subtask.process(request);
+            return read(checkpointWhere(subtask, saved -> !saved.isEmpty())).get(0).key();
         }
     }
 
