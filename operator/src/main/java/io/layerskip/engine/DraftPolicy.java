@@ -99,8 +99,8 @@ final class DraftPolicy {
         for (int n = fixed + 1; n <= drafting.size(); n++) {
             Turn turn = drafting.get(n - 1);
             gain += turn.survival() * Math.min(1, acceptance * turn.sequence().luck());
-            // The exit chooses, and then the model does.
-            choices += 2 * costs.choice(turn.sequence().sampling());
+            Sampling sampling = turn.sequence().sampling();
+            choices += costs.choices().draft(sampling) + costs.choices().model(sampling);
             double cost =
                     added(0, segment, fixed, n)
                             + costs.head(n)
@@ -142,7 +142,7 @@ final class DraftPolicy {
         double cost =
                 costs.segments(0, turn.segment(), drafting) / drafting
                         + verification(turn.segment(), rows, rows + 1)
-                        + costs.choice(turn.sequence().sampling());
+                        + costs.choices().model(turn.sequence().sampling());
         boolean worth =
                 !turn.draftsAutomatically()
                         || turn.survival() * acceptance >= price[sequences] * cost
@@ -165,11 +165,15 @@ final class DraftPolicy {
         spent += costs.pass(pass, rows);
     }
 
-    /** Counts that a token was chosen, which took {@code nanos} ns. */
-    void chose(Turn turn, long nanos) {
+    /**
+     * Counts that a token was chosen.
+     *
+     * @param draft whether as a draft, or as what the model writes
+     * @param nanos how long that took, in ns
+     */
+    void chose(Turn turn, boolean draft, long nanos) {
         Sampling sampling = turn.sequence().sampling();
-        costs.observeChoice(sampling, nanos / NANOS_PER_MICRO);
-        spent += costs.choice(sampling);
+        spent += costs.choices().observe(sampling, draft, nanos / NANOS_PER_MICRO);
     }
 
     /** Learns from a draft that was verified. */

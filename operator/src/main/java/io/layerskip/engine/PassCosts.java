@@ -30,24 +30,18 @@ final class PassCosts {
 
     private final List<CostCurve> segments;
     private final CostCurve head;
-    private final MeanCost greedyChoice;
-    private final MeanCost sampledChoice;
+    private final ChoiceCosts choices;
 
-    /**
-     * @param greedyMicros what it takes to find the likeliest token, for a start
-     * @param sampledMicros what it takes to draw one
-     */
-    PassCosts(List<CostCurve> segments, CostCurve head, double greedyMicros, double sampledMicros) {
+    PassCosts(List<CostCurve> segments, CostCurve head, ChoiceCosts choices) {
         this.segments = List.copyOf(segments);
         this.head = head;
-        this.greedyChoice = new MeanCost(greedyMicros);
-        this.sampledChoice = new MeanCost(sampledMicros);
+        this.choices = choices;
     }
 
     /** Costs for an engine that decides nothing by them: a row costs the same everywhere. */
     static PassCosts unmeasured(int segments) {
         CostCurve curve = new CostCurve(new int[] {1, 2}, new double[] {1, 2});
-        return new PassCosts(Collections.nCopies(segments, curve), curve, 1, 1);
+        return new PassCosts(Collections.nCopies(segments, curve), curve, new ChoiceCosts(1, 1, 1));
     }
 
     /**
@@ -92,10 +86,15 @@ final class PassCosts {
         CostCurve head = curve(headSizes, deadline, passes.get(model.segments()));
         TokenRows logits = model.logits(1);
         TokenDistribution distribution = new TokenDistribution(model.config().vocabSize());
-        return new PassCosts(
-                segments,
-                head,
+        return new PassCosts(segments, head, choices(model));
+    }
+
+    private static ChoiceCosts choices(LayerSkipModel model) {
+        TokenRows logits = model.logits(1);
+        TokenDistribution distribution = new TokenDistribution(model.config().vocabSize());
+        return new ChoiceCosts(
                 time(rows -> TokenDistribution.confidence(logits, 0), 1),
+                time(rows -> model.argmax(0), 1),
                 time(
                         rows -> {
                             distribution.set(logits, 0, new Sampling(1, 0, 1));
@@ -152,18 +151,9 @@ final class PassCosts {
         return pass == segments.size() ? head : segments.get(pass);
     }
 
-    /** Learns from the choice of a token by its logits. */
-    void observeChoice(Sampling sampling, double micros) {
-        mean(sampling).observe(micros);
-    }
-
-    /** The choice of a token by its logits. */
-    double choice(Sampling sampling) {
-        return mean(sampling).micros();
-    }
-
-    private MeanCost mean(Sampling sampling) {
-        return sampling.greedy() ? greedyChoice : sampledChoice;
+    /** What it takes to choose a token. */
+    ChoiceCosts choices() {
+        return choices;
     }
 
     /** Segments [from, to) over so many rows. */

@@ -34,7 +34,8 @@ final class SelfSpeculation {
     private final TokenDistribution distribution;
     private final ExitStates exitStates;
     private final RaggedBatch batch = new RaggedBatch();
-    private final Questions questions = new Questions();
+    private final Questions drafts = new Questions(true, this::propose);
+    private final Questions choices = new Questions(false, this::decide);
 
     /** Turns by the segment that they enter with the hidden states that left the early layers. */
     private final List<List<Turn>> entering = new ArrayList<>();
@@ -88,11 +89,10 @@ final class SelfSpeculation {
         while (!drafting.isEmpty()) {
             drafting.subList(policy.keep(drafting), drafting.size()).clear();
             for (Turn turn : drafting) {
-                questions.ask(turn, turn.draftCount(), this::propose);
-                exitStates.copy(
-                        turn.exitState(turn.rows() - 1), model.headInput(), questions.row());
+                drafts.ask(turn, turn.draftCount());
+                exitStates.copy(turn.exitState(turn.rows() - 1), model.headInput(), drafts.row());
             }
-            questions.answer(this::propose);
+            drafts.answer();
             drafting.removeIf(turn -> turn.rowsLeft() == 0);
             forwardEarly(drafting);
             drafting.removeIf(turn -> !turn.mayDraft());
@@ -106,13 +106,13 @@ final class SelfSpeculation {
         int row = 0;
         for (List<Turn> turns : entering) {
             for (Turn turn : turns) {
-                for (int drafts = 0; drafts < turn.questions(); drafts++) {
-                    questions.ask(turn, drafts, this::decide);
-                    model.headInput().write(questions.row(), states, row++);
+                for (int i = 0; i < turn.questions(); i++) {
+                    choices.ask(turn, i);
+                    model.headInput().write(choices.row(), states, row++);
                 }
             }
         }
-        questions.answer(this::decide);
+        choices.answer();
     }
 
     /** Drafts are accepted up to the first that the model would not have written. */
@@ -214,26 +214,36 @@ final class SelfSpeculation {
     private interface Answer {
 
         /**
-         * @param drafts that come before the token in question
+         * @param draftsBefore that come before the token in question
          * @param logits [rows, vocab]
          */
-        void take(Turn turn, int drafts, TokenRows logits, int row);
+        void take(Turn turn, int draftsBefore, TokenRows logits, int row);
     }
 
-    /** Rows for the head, which takes a few at a time, and who asks what. */
+    /** Rows for the head, which takes a few at a time, and whose they are. */
     private final class Questions {
 
+        private final boolean draft;
+        private final Answer answer;
         private final Turn[] turns = new Turn[MAX_LOGIT_ROWS];
-        private final int[] drafts = new int[MAX_LOGIT_ROWS];
+        private final int[] draftsBefore = new int[MAX_LOGIT_ROWS];
         private int count;
 
+        /**
+         * @param draft whether drafts are asked for, or what the model writes
+         */
+        Questions(boolean draft, Answer answer) {
+            this.draft = draft;
+            this.answer = answer;
+        }
+
         /** Adds a question, whose hidden state has to be put into {@link #row} of the input. */
-        void ask(Turn turn, int draftsBefore, Answer answer) {
+        void ask(Turn turn, int drafts) {
             if (count == MAX_LOGIT_ROWS) {
-                answer(answer);
+                answer();
             }
             turns[count] = turn;
-            drafts[count] = draftsBefore;
+            draftsBefore[count] = drafts;
             count++;
         }
 
@@ -243,15 +253,15 @@ final class SelfSpeculation {
         }
 
         /** Has the head answer what was asked since. */
-        void answer(Answer answer) {
+        void answer() {
             if (count == 0) {
                 return;
             }
             TokenRows logits = model.logits(count);
             for (int row = 0; row < count; row++) {
                 long start = System.nanoTime();
-                answer.take(turns[row], drafts[row], logits, row);
-                policy.chose(turns[row], System.nanoTime() - start);
+                answer.take(turns[row], draftsBefore[row], logits, row);
+                policy.chose(turns[row], draft, System.nanoTime() - start);
                 turns[row] = null;
             }
             count = 0;

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.apache.flink.annotation.Internal;
 
 /**
  * Reads config.json and generation_config.json.
@@ -15,6 +16,7 @@ import java.util.OptionalInt;
  * rather than ignored. The upper bounds lie far above any model there is: they keep products of two
  * of them within an {@code int}, so that a hostile file cannot overflow later arithmetic.
  */
+@Internal
 public final class ModelConfigReader {
 
     private static final int MAX_FILE_BYTES = 1 << 20;

@@ -132,7 +132,7 @@ class DraftPolicyTest {
         // To draw a token turns out to take as long as the whole model.
         for (int i = 0; i < 1_000; i++) {
             policy.beginRound(1, 1);
-            policy.chose(sampled, 300_000);
+            policy.chose(sampled, true, 300_000);
         }
 
         assertThat(keep(policy, new ArrayList<>(List.of(sampled)))).isZero();
@@ -170,7 +170,9 @@ class DraftPolicyTest {
     private static DraftPolicy policy(IntToDoubleFunction cost) {
         return new DraftPolicy(
                 new PassCosts(
-                        List.of(curve(cost, 0.25), curve(cost, 2.5)), curve(cost, 0.25), 0.1, 0.1),
+                        List.of(curve(cost, 0.25), curve(cost, 2.5)),
+                        curve(cost, 0.25),
+                        new ChoiceCosts(0.1, 0.1, 0.1)),
                 BATCH);
     }
 
