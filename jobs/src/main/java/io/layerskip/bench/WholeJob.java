@@ -91,7 +91,8 @@ final class WholeJob implements Experiment {
      * Sends prompts, to each partition as many, and waits for what comes of all; the time until the
      * last was written.
      */
-    private static double seconds(List<String> prompts, int partitions, LocalJob job) {
+    private static double seconds(List<String> prompts, int partitions, LocalJob job)
+            throws InterruptedException {
         long start = System.currentTimeMillis();
         for (int i = 0; i < prompts.size(); i++) {
             String request = JSON.createObjectNode().put("prompt", prompts.get(i)).toString();

@@ -142,7 +142,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private static void await(int answers, LocalJob job, DemoReport report, String task)
-            throws IOException {
+            throws IOException, InterruptedException {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         try (Progress progress = Progress.of(task, answers - report.answers())) {
             while (report.answers() < answers) {
@@ -161,7 +161,7 @@ final class DemoCommand implements Callable<Integer> {
 
     /** Completes the lines of the standard input until the process is ended. */
     private static void serve(PromptSender sender, LocalJob job, DemoReport report, PrintWriter out)
-            throws IOException {
+            throws IOException, InterruptedException {
         out.println();
         out.println("Type a prompt such as  banking: Where is my card?  and press Enter, or send");
         out.println(

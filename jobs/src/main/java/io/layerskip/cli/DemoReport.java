@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
 import picocli.CommandLine.Help.Ansi;
@@ -20,6 +21,8 @@ final class DemoReport {
 
     /** Takes a progress bar away that another thread drew into the line. */
     private static final String CLEAR_LINE = "\r\033[2K";
+
+    private static final Pattern CONTROLS = Pattern.compile("\\p{Cc}+");
 
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -68,11 +71,18 @@ final class DemoReport {
     }
 
     private void print(Style style, String question, String answer) {
+        String asked = inOneLine(question);
+        String answered = inOneLine(answer);
         if (terminal) {
-            out.println(CLEAR_LINE + question + " -> " + style.on() + answer + style.off());
+            out.println(CLEAR_LINE + asked + " -> " + style.on() + answered + style.off());
         } else {
-            out.println(question + " -> " + answer);
+            out.println(asked + " -> " + answered);
         }
+    }
+
+    /** Whoever reaches the broker chooses these texts: they must not steer the terminal. */
+    private static String inOneLine(String text) {
+        return CONTROLS.matcher(text).replaceAll(" ");
     }
 
     /** The record's key, or where it stood, as in the id of a request that has none of its own. */

@@ -56,6 +56,10 @@ public final class Main {
             command.getErr().println(e.getMessage());
             return ExitCode.SOFTWARE;
         }
+        if (e instanceof InterruptedException) {
+            // Whoever pressed Ctrl-C knows why.
+            return ExitCode.SOFTWARE;
+        }
         if (e instanceof IOException) {
             command.getErr().println(e);
             return ExitCode.SOFTWARE;

@@ -17,6 +17,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -133,8 +134,14 @@ public final class LocalJob implements AutoCloseable {
      * Completions and dead letters that were committed since the last call; waits a moment for
      * them. For one thread.
      */
-    public Iterable<ConsumerRecord<byte[], byte[]>> poll() {
-        return consumer.poll(POLL);
+    public Iterable<ConsumerRecord<byte[], byte[]>> poll() throws InterruptedException {
+        try {
+            return consumer.poll(POLL);
+        } catch (InterruptException e) {
+            // Kafka's own is unchecked, and leaves the thread marked as interrupted.
+            Thread.interrupted();
+            throw new InterruptedException();
+        }
     }
 
     /** Cancels the job and waits for its end, so that the broker outlives it. */

@@ -58,6 +58,16 @@ final class DemoReportTest {
         assertThat(out).hasToString("prompts-0-3 -> Hi\n");
     }
 
+    @Test
+    void showsEachAnswerInOneLineAndLeavesTheTerminalAsItIs() throws IOException {
+        String completion =
+                "{\"id\": \"\\u001b[31mred\", \"choices\": [{\"text\": \"one\\r\\n\\ttwo\"}]}";
+
+        report.show(record(LocalJob.COMPLETIONS, null, bytes(completion), Map.of()));
+
+        assertThat(out).hasToString(" [31mred -> one two\n");
+    }
+
     private static ConsumerRecord<byte[], byte[]> record(
             String topic, byte[] key, byte[] value, Map<String, String> headers) {
         RecordHeaders records = new RecordHeaders();

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 
 /** The command line with the bundled model; what needs a broker is tested in module tests. */
 final class MainTest {
@@ -249,6 +250,19 @@ final class MainTest {
         assertThat(run("bench", "--only", "one-stream,speed")).isEqualTo(2);
 
         assertThat(err()).contains("--only is one-stream,speed; allowed: one-stream,concurrency,");
+    }
+
+    @Test
+    void endsWithoutAWordWhenItIsInterrupted() throws Exception {
+        CommandLine command = Main.commandLine(new PrintStream(out), new PrintStream(err));
+
+        int exitCode =
+                command.getExecutionExceptionHandler()
+                        .handleExecutionException(
+                                new InterruptedException(), command, command.parseArgs("demo"));
+
+        assertThat(exitCode).isEqualTo(1);
+        assertThat(err()).isEmpty();
     }
 
     @ParameterizedTest

@@ -64,11 +64,13 @@ class LocalJobITCase {
     }
 
     @Test
-    void isClosedInFullByAThreadThatWasInterrupted() throws Exception {
+    void endsInFullInAThreadThatIsInterrupted() throws Exception {
         LocalJob job = LocalJob.start(options(), 1);
         send(job, "{\"prompt\": \"banking: Where is my card?\\n\"}");
         read(job, 1);
 
+        Thread.currentThread().interrupt();
+        assertThatThrownBy(job::poll).isInstanceOf(InterruptedException.class);
         Thread.currentThread().interrupt();
         job.close();
 
@@ -96,7 +98,8 @@ class LocalJobITCase {
     }
 
     /** So many answers, or as many as there are after 90 s. */
-    private static List<ConsumerRecord<byte[], byte[]>> read(LocalJob job, int count) {
+    private static List<ConsumerRecord<byte[], byte[]>> read(LocalJob job, int count)
+            throws InterruptedException {
         List<ConsumerRecord<byte[], byte[]>> answers = new ArrayList<>();
         Instant deadline = Instant.now().plus(DEADLINE);
         while (answers.size() < count && Instant.now().isBefore(deadline)) {
