@@ -1,9 +1,16 @@
 package io.layerskip.forward;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.flink.annotation.Internal;
 
 /**
@@ -13,7 +20,11 @@ import org.apache.flink.annotation.Internal;
  * <p>A tree of blocks, as in RadixAttention (Zheng et al., 2024, section 3). Whole blocks are
  * shared by reference. Where a prompt leaves the known path within a block, that block is copied
  * and the copy is used up to there, so a match is as long as the tokens agree. What nobody uses is
- * given up, least recently used first, when memory is short. Not thread-safe.
+ * given up, least recently used first, when memory is short.
+ *
+ * <p>A path is used from its deepest node up, so every node comes after its descendants in the
+ * order of use. What was not used for the longest time is therefore a leaf, and is found without a
+ * search. Not thread-safe.
  */
 @Internal
 public final class PrefixCache {
@@ -21,15 +32,15 @@ public final class PrefixCache {
     private final KeyValueMemory memory;
     private final int limit;
     private final Node root = new Node(null, new int[0], null);
-    private int size;
-    private long clock;
+
+    /** All nodes but the root; the one not used for the longest time comes first. */
+    private final Set<Node> byUse = new LinkedHashSet<>();
 
     private static final class Node {
         private final Node parent;
         private final int[] tokens;
         private final KeyValueBlock block;
-        private final List<Node> children = new ArrayList<>();
-        private long lastUsed;
+        private final NavigableMap<int[], Node> children = new TreeMap<>(Arrays::compare);
 
         Node(Node parent, int[] tokens, KeyValueBlock block) {
             this.parent = parent;
@@ -37,11 +48,21 @@ public final class PrefixCache {
             this.block = block;
         }
 
-        /** How many of the node's tokens stand at {@code from}. */
-        int common(int[] sequence, int from, int end) {
-            int length = Math.min(tokens.length, end - from);
-            int mismatch = Arrays.mismatch(tokens, 0, length, sequence, from, from + length);
-            return mismatch < 0 ? length : mismatch;
+        /**
+         * The child that begins like these tokens for longest: among the sorted children, the last
+         * one up to them or the first one from them on.
+         */
+        Optional<Node> closestChild(int[] wanted) {
+            return Stream.of(children.floorEntry(wanted), children.ceilingEntry(wanted))
+                    .filter(Objects::nonNull)
+                    .map(Map.Entry::getValue)
+                    .max(Comparator.comparingInt(child -> child.common(wanted)));
+        }
+
+        /** How many of the node's tokens the others begin with. */
+        int common(int[] others) {
+            int mismatch = Arrays.mismatch(tokens, others);
+            return mismatch < 0 ? tokens.length : mismatch;
         }
     }
 
@@ -63,25 +84,31 @@ public final class PrefixCache {
         Node node = root;
         int at = 0;
         while (true) {
-            Node best = null;
-            int longest = 0;
-            for (Node child : node.children) {
-                int common = child.common(tokens, at, end);
-                if (common > longest) {
-                    best = child;
-                    longest = common;
-                }
+            int[] wanted = block(tokens, at, end);
+            Optional<Node> closest = node.closestChild(wanted);
+            int common = closest.map(child -> child.common(wanted)).orElse(0);
+            if (common > 0) {
+                node = closest.get();
             }
-            if (best == null) {
-                return at;
+            if (common < KeyValueBlock.TOKENS) {
+                use(node);
+                return common > 0 && copy(node, at + common, cache) ? at + common : at;
             }
-            best.lastUsed = ++clock;
-            if (longest < KeyValueBlock.TOKENS) {
-                return copy(best, at + longest, cache) ? at + longest : at;
-            }
-            cache.share(best.block);
-            at += longest;
-            node = best;
+            cache.share(node.block);
+            at += common;
+        }
+    }
+
+    /** The tokens of the block that starts at a position, as far as there are any. */
+    private static int[] block(int[] tokens, int at, int end) {
+        return Arrays.copyOfRange(tokens, at, Math.min(at + KeyValueBlock.TOKENS, end));
+    }
+
+    /** Notes that a node, and so all on the way to it, is used now. */
+    private void use(Node node) {
+        for (Node used = node; used != root; used = used.parent) {
+            byUse.remove(used);
+            byUse.add(used);
         }
     }
 
@@ -96,42 +123,39 @@ public final class PrefixCache {
     /** Remembers the beginning of a sequence, whose first {@code end} tokens stand in the cache. */
     public void store(int[] tokens, int end, KeyValueCache cache) {
         Node node = root;
-        for (int at = 0; at < end; at += KeyValueBlock.TOKENS) {
-            int length = Math.min(KeyValueBlock.TOKENS, end - at);
-            Node known = null;
-            for (Node child : node.children) {
-                if (child.common(tokens, at, at + length) == length) {
-                    known = child;
-                }
+        int at = 0;
+        while (at < end) {
+            int[] wanted = block(tokens, at, end);
+            Optional<Node> known =
+                    node.closestChild(wanted)
+                            .filter(child -> child.common(wanted) == wanted.length);
+            if (known.isEmpty()) {
+                break;
             }
-            if (known == null) {
-                known = add(node, tokens, at, length, cache);
-                if (known == null) {
-                    return;
-                }
-            }
-            known.lastUsed = ++clock;
-            node = known;
+            node = known.get();
+            at += wanted.length;
         }
+        // Before anything is added, so that what is given up for it is not on this path.
+        use(node);
+        while (at < end && (byUse.size() < limit || evict(node))) {
+            node = add(node, block(tokens, at, end), cache.block(at / KeyValueBlock.TOKENS));
+            at += node.tokens.length;
+        }
+        use(node);
     }
 
-    /** A new node; null if all the room is in use. */
-    private Node add(Node parent, int[] tokens, int at, int length, KeyValueCache cache) {
-        if (size >= limit && !evict(parent)) {
-            return null;
-        }
-        KeyValueBlock block = cache.block(at / KeyValueBlock.TOKENS);
+    private Node add(Node parent, int[] tokens, KeyValueBlock block) {
         block.retain();
-        Node node = new Node(parent, Arrays.copyOfRange(tokens, at, at + length), block);
-        parent.children.add(node);
-        size++;
+        Node node = new Node(parent, tokens, block);
+        parent.children.put(tokens, node);
+        byUse.add(node);
         return node;
     }
 
     /** Makes room in a cache, if need be by giving up what is remembered here. */
     public boolean reserve(KeyValueCache cache, int tokens) {
         while (!cache.reserve(tokens)) {
-            if (!evict(null)) {
+            if (!evict(root)) {
                 return false;
             }
         }
@@ -140,33 +164,25 @@ public final class PrefixCache {
 
     /** Whether so many blocks are free or only kept here. */
     public boolean hasRoom(int blocks) {
-        return memory.capacity() - memory.used() + size >= blocks;
+        return memory.capacity() - memory.used() + byUse.size() >= blocks;
     }
 
-    /** Gives up the leaf that was not used for the longest time; returns whether there was one. */
+    /**
+     * Gives up the leaf that was not used for the longest time.
+     *
+     * @param kept stays, with all on the way to it
+     * @return whether there was a leaf to give up
+     */
     private boolean evict(Node kept) {
-        Optional<Node> oldest = oldestLeaf(root, kept);
-        oldest.ifPresent(
-                leaf -> {
-                    leaf.parent.children.remove(leaf);
-                    memory.release(leaf.block);
-                    size--;
-                });
-        return oldest.isPresent();
-    }
-
-    private Optional<Node> oldestLeaf(Node node, Node kept) {
-        Optional<Node> oldest = Optional.empty();
-        for (Node child : node.children) {
-            Optional<Node> candidate =
-                    child.children.isEmpty() && child != kept
-                            ? Optional.of(child)
-                            : oldestLeaf(child, kept);
-            if (candidate.isPresent()
-                    && (oldest.isEmpty() || candidate.get().lastUsed < oldest.get().lastUsed)) {
-                oldest = candidate;
-            }
+        Iterator<Node> nodes = byUse.iterator();
+        Node oldest = nodes.hasNext() ? nodes.next() : kept;
+        // Only while a path is added can the oldest have children: then all others are gone.
+        if (oldest == kept || !oldest.children.isEmpty()) {
+            return false;
         }
-        return oldest;
+        nodes.remove();
+        oldest.parent.children.remove(oldest.tokens);
+        memory.release(oldest.block);
+        return true;
     }
 }
