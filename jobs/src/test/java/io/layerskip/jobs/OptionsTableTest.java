@@ -10,11 +10,11 @@ import org.junit.jupiter.api.Test;
 /**
  * Holds the README's table of options to the code. {@code ./mvnw test -pl jobs -am
  * -Dtest=OptionsTableTest -Dsurefire.failIfNoSpecifiedTests=false -Dlayerskip.update-readme=true}
- * writes it anew.
+ * writes it again.
  */
 final class OptionsTableTest {
 
-    private static final Path README = Path.of("..", "README.md");
+    private static final Path README = Path.of("README.md");
     private static final String BEGIN = "<!-- options -->\n";
     private static final String END = "<!-- /options -->";
 
