@@ -8,7 +8,7 @@ import java.io.UncheckedIOException;
 import java.util.Optional;
 
 /**
- * What a request leaves behind for its completion while it is with the engine: the attachment of a
+ * What a request leaves for its completion while it is with the engine: the attachment of a
  * {@link io.layerskip.engine.GenerationRequest}, as CBOR.
  *
  * @param metadata the request's {@code metadata} object, as JSON

@@ -26,7 +26,7 @@ import org.apache.flink.annotation.PublicEvolving;
  *     room for
  * @param precision of the weights
  * @param cacheFolder keeps weights in another precision than the checkpoint's for the next engine;
- *     empty to make them anew
+ *     empty to make them each time
  * @param threads that compute one pass
  * @param maxBatchSize requests that share passes, in {@link #BATCH_SIZE}; further ones wait
  * @param kvCacheBytes most memory for keys and values, on the JVM's heap

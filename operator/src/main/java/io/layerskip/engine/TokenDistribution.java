@@ -7,7 +7,7 @@ import java.util.PriorityQueue;
 /**
  * Probabilities of the next token, [vocab]: softmax of the logits over the temperature, cut by
  * top-k and then top-p, as Hugging Face's logits warpers do in that order. A buffer that is filled
- * anew for every token.
+ * again for every token.
  */
 final class TokenDistribution {
 

@@ -84,7 +84,7 @@ public final class CborCodec<T extends Record> implements Serializable {
         return reader.readValue(cbor);
     }
 
-    /** Jackson's readers and writers stay behind: they are built anew where this one arrives. */
+    /** Jackson's readers and writers do not travel: they are built again where this arrives. */
     private Object readResolve() {
         return new CborCodec<>(type);
     }

@@ -25,10 +25,10 @@ import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
  * Flink's async operator, except that what is in flight can follow the stream to another subtask.
  *
  * <p>Flink deals it out round robin when the parallelism changes: of two requests that stood in one
- * queue, the later may then overtake the earlier, and so may one that comes anew. With routing, a
+ * queue, the later may then overtake the earlier, and so may one that is new. With routing, a
  * checkpoint keeps it in union list state instead. Every subtask reads all of it and takes back, in
  * its order, what the stream would hand to this subtask now. It is in the queue before anything
- * comes anew, since an operator opens before those in front of it.
+ * new comes, since an operator opens before those in front of it.
  *
  * <p>Both states are read in either case, so that a job may change from one to the other.
  */
@@ -120,7 +120,7 @@ final class GenerationOperator extends AsyncWaitOperator<GenerationRequest, Gene
         }
     }
 
-    /** Leaves watermarks out: they belong to no request, and come anew after a restart. */
+    /** Leaves watermarks out: they belong to no request, and come again after a restart. */
     private static List<StreamElement> records(Iterable<StreamElement> elements) {
         List<StreamElement> records = new ArrayList<>();
         for (StreamElement element : elements) {

@@ -186,7 +186,7 @@ final class Attention implements AutoCloseable {
     /** The products of a query, which stands at {@code from}, with a block's first keys. */
     private void score(
             KeyValueBlock block, int layer, int head, int from, float[] scores, int count) {
-        // What lies behind the last token is computed for whole vectors, and nobody reads it.
+        // What lies after the last token is computed for whole vectors, and nobody reads it.
         int lanes = (count + VECTOR_LANES - 1) / VECTOR_LANES * VECTOR_LANES;
         Arrays.fill(scores, 0, lanes, 0);
         for (int tile = 0; tile * TILE_ROWS < headDim; tile++) {

@@ -79,11 +79,11 @@ public final class KeyValueBlock {
     }
 
     /**
-     * Writes one token. Those behind it in its rows of values become zeros: they are multiplied by
+     * Writes one token. Those after it in its rows of values become zeros: they are multiplied by
      * zero, which would not make up for what a failed computation may have left.
      *
      * @param slot the token's, in [0, {@value #TOKENS})
-     * @param source its keys [key/value heads, head width] and, behind them, its values
+     * @param source its keys [key/value heads, head width] and, after them, its values
      * @param from index in {@code source} of the first key
      */
     void store(int layer, int slot, float[] source, int from) {

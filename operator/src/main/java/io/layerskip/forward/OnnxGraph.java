@@ -95,7 +95,7 @@ final class OnnxGraph {
                 attribute("to", (long) TensorProto.DataType.FLOAT.getNumber()));
     }
 
-    /** One tensor behind the other, along the first dimension. */
+    /** One tensor after the other, along the first dimension. */
     String stack(List<String> tensors, String output) {
         return tensors.size() == 1
                 ? tensors.get(0)

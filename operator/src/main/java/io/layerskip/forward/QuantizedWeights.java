@@ -146,13 +146,13 @@ final class QuantizedWeights implements AutoCloseable {
         return new QuantizedWeights(file, false, places);
     }
 
-    /** Declares the values of matrices, one behind the other. */
+    /** Declares the values of matrices, one after the other. */
     String declareValues(OnnxGraph graph, List<String> names, String output) {
         return graph.stack(
                 names.stream().map(name -> matrix(name).declareValues(graph)).toList(), output);
     }
 
-    /** Declares the scales of matrices, one behind the other. */
+    /** Declares the scales of matrices, one after the other. */
     String declareScales(OnnxGraph graph, List<String> names, String output) {
         return graph.stack(
                 names.stream().map(name -> matrix(name).declareScales(graph)).toList(), output);

@@ -18,7 +18,7 @@ final class RotaryTable {
         this.positions = new float[config.maxPositionEmbeddings()][];
     }
 
-    /** The cosines of a position's angles [head width / 2], and behind them their sines. */
+    /** The cosines of a position's angles [head width / 2], and after them their sines. */
     float[] at(int position) {
         float[] table = positions[position];
         if (table == null) {

@@ -15,7 +15,7 @@ import org.apache.flink.annotation.PublicEvolving;
  *
  * <p>{@link #close()} frees the tokenizer. The embedding's mapping has no explicit end: it goes
  * when its buffer is collected as garbage. The files must not be shortened while they are in use;
- * the operating system answers a read behind the end of a mapped file with an error that ends the
+ * the operating system answers a read past the end of a mapped file with an error that ends the
  * process.
  */
 @PublicEvolving

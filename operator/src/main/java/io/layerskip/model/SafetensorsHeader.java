@@ -29,7 +29,7 @@ import java.util.Optional;
  * The header of a safetensors file; {@link SafetensorsFile} has the format.
  *
  * <p>It is untrusted, and held to what the reference implementation asks (huggingface/safetensors,
- * {@code Metadata::validate}): at most 100 MB, no name twice, the tensors one behind the other
+ * {@code Metadata::validate}): at most 100 MB, no name twice, the tensors one after the other
  * without overlap or hole from the first byte of the data to the last, and each as long as its
  * shape and type say. Of types that are not used here only the place is checked.
  *

@@ -63,7 +63,7 @@ public final class Sha256 {
         return this;
     }
 
-    /** The hash of all that was added, as 64 hexadecimal digits; starts anew. */
+    /** The hash of all that was added, as 64 hexadecimal digits; starts again. */
     public String hex() {
         return HexFormat.of().formatHex(digest.digest());
     }

@@ -93,7 +93,7 @@ class GenerationEngineTest {
     }
 
     @Test
-    void writesOnBehindTheEndToTheEndOfTheContextIfToldTo() {
+    void writesPastTheEndToTheEndOfTheContextIfToldTo() {
         GenerationResult result = generate(asked().ignoreEos(true).maxTokens(10_000));
 
         assertThat(result.tokenIds()).hasSize(CONTEXT - GOLDEN.promptIds().length);
@@ -121,7 +121,7 @@ class GenerationEngineTest {
     }
 
     @Test
-    void draftsBehindThePromptInThePromptsOwnPass() {
+    void draftsAfterThePromptInThePromptsOwnPass() {
         int tokens = 4;
 
         GenerationStatistics statistics =
@@ -473,7 +473,7 @@ class GenerationEngineTest {
     }
 
     @Test
-    void computesEveryPromptAnewWithoutPrefixCaching() {
+    void computesEveryPromptWithoutPrefixCaching() {
         try (GenerationEngine forgetful =
                 GenerationEngine.open(
                         checkpoint, SETTINGS.toBuilder().prefixCaching(false).build())) {

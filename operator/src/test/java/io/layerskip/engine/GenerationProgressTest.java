@@ -150,7 +150,7 @@ class GenerationProgressTest {
     }
 
     @Test
-    void startsOverBehindTokensThatLeaveNothingToWrite() {
+    void startsOverAfterTokensThatLeaveNothingToWrite() {
         GenerationResult whole = engine.submit(request(asked())).result().join();
 
         for (GenerationProgress impossible :

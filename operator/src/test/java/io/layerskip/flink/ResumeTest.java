@@ -41,7 +41,7 @@ final class ResumeTest {
 
     @ParameterizedTest
     @ValueSource(doubles = {0, 1.5})
-    void goesOnBehindTheTokensOfTheLastCheckpoint(double temperature) throws Exception {
+    void goesOnAfterTheTokensOfTheLastCheckpoint(double temperature) throws Exception {
         GenerationRequest request = request("1", LONG, temperature);
         OperatorSubtaskState last = null;
         GenerationResult undisturbed;

@@ -26,7 +26,7 @@ class OnnxGraphsTest {
             OnnxGraphs graphs = graphs(checkpoint);
 
             List<String> used = new ArrayList<>();
-            // Four layers, cut behind the first.
+            // Four layers, cut after the first.
             for (byte[] graph :
                     List.of(
                             graphs.attentionInput(0),

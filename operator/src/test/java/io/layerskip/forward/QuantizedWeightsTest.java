@@ -52,7 +52,7 @@ class QuantizedWeightsTest {
     }
 
     @Test
-    void makesAFileAnewThatIsNotWhole() throws Exception {
+    void makesAFileAgainThatIsNotWhole() throws Exception {
         Path model = new CheckpointWriter(1).write(folder.resolve("model"));
         Path made = open(model, Precision.INT8, folder);
         byte[] whole = Files.readAllBytes(made);
@@ -83,7 +83,7 @@ class QuantizedWeightsTest {
         Path model = new CheckpointWriter(1).write(folder.resolve("model"));
         try (RandomAccessFile file =
                 new RandomAccessFile(model.resolve("model.safetensors").toFile(), "rw")) {
-            // Behind the header, all of it.
+            // All that comes after the header.
             file.seek(file.length() / 2);
             while (file.getFilePointer() < file.length()) {
                 file.writeByte(0xff);

@@ -11,7 +11,7 @@ public final class IsolatedClassLoader {
 
     private IsolatedClassLoader() {}
 
-    /** A class loader that loads the tests' class path anew. */
+    /** A class loader that loads the tests' class path once more. */
     public static URLClassLoader create() {
         URL[] classPath =
                 Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))

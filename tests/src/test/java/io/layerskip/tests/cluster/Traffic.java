@@ -73,7 +73,7 @@ final class Traffic implements AutoCloseable {
                                 "enable.idempotence",
                                 "true",
                                 // A new partition may refuse the first batch and take the second,
-                                // behind which the first is out of sequence for good.
+                                // after which the first is out of sequence for good.
                                 "max.in.flight.requests.per.connection",
                                 "1",
                                 "delivery.timeout.ms",
