@@ -89,7 +89,8 @@ class GenerationProgressTest {
 
     @Test
     void showsWhatIsWrittenWhileItIsWritten() throws Exception {
-        CountDownLatch begun = new CountDownLatch(1);
+        // More than one round writes; what it wrote can be seen when the round has ended.
+        CountDownLatch begun = new CountDownLatch(10);
         Builder asked = asked().ignoreEos(true).maxTokens(300);
         Generation generation = engine.submit(request(asked), chunk -> begun.countDown());
         assertThat(begun.await(30, TimeUnit.SECONDS)).isTrue();
