@@ -17,7 +17,8 @@ import java.util.OptionalLong;
  * @param topK sample among this many best tokens; 0 for all
  * @param topP sample among the fewest tokens that together have this probability, in (0, 1]
  * @param seed of the sampler; a request without one gets a seed made from its id
- * @param stop texts that end the completion, at most {@value #MAX_STOPS}; none of them is written
+ * @param stop texts that end the completion, at most {@value #MAX_STOPS}; none of them is written.
+ *     A {@link Builder} refuses one of more than {@value #MAX_STOP_CHARACTERS} Unicode characters
  * @param assistantEarlyExit draft with this many layers; 0 asks for plain decoding
  * @param numAssistantTokens draft this many tokens a round, at most {@value #MAX_ASSISTANT_TOKENS};
  *     0 for plain decoding
@@ -36,6 +37,7 @@ public record GenerationParameters(
 
     public static final double MAX_TEMPERATURE = 100;
     public static final int MAX_STOPS = 16;
+    public static final int MAX_STOP_CHARACTERS = 256;
     public static final int MAX_ASSISTANT_TOKENS = 64;
 
     /** Asks for nothing: every setting is the engine's default. */
@@ -150,6 +152,8 @@ public record GenerationParameters(
          * @throws IllegalArgumentException if a value is out of range
          */
         public GenerationParameters build() {
+            // Not checked in the record: a savepoint of an earlier version may hold longer ones.
+            stop.forEach(Builder::checkStopLength);
             return new GenerationParameters(
                     maxTokens,
                     temperature,
@@ -160,6 +164,15 @@ public record GenerationParameters(
                     assistantEarlyExit,
                     numAssistantTokens,
                     ignoreEos);
+        }
+
+        private static void checkStopLength(String text) {
+            int characters = text.codePointCount(0, text.length());
+            if (characters > MAX_STOP_CHARACTERS) {
+                throw new IllegalArgumentException(
+                        "stop has a text of %d characters; allowed: at most %d"
+                                .formatted(characters, MAX_STOP_CHARACTERS));
+            }
         }
     }
 }
