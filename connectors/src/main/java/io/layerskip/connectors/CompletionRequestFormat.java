@@ -142,16 +142,16 @@ public final class CompletionRequestFormat implements Serializable {
     private static GenerationParameters parameters(RequestFields fields)
             throws InvalidRequestException {
         try {
-            return new GenerationParameters(
-                    fields.wholeNumber("max_tokens"),
-                    fields.number("temperature"),
-                    fields.wholeNumber("top_k"),
-                    fields.number("top_p"),
-                    fields.longNumber("seed"),
-                    fields.texts("stop"),
-                    fields.wholeNumber("assistant_early_exit"),
-                    fields.wholeNumber("num_assistant_tokens"),
-                    fields.flag("ignore_eos"));
+            GenerationParameters.Builder asked = GenerationParameters.builder();
+            fields.wholeNumber("max_tokens").ifPresent(asked::maxTokens);
+            fields.number("temperature").ifPresent(asked::temperature);
+            fields.wholeNumber("top_k").ifPresent(asked::topK);
+            fields.number("top_p").ifPresent(asked::topP);
+            fields.longNumber("seed").ifPresent(asked::seed);
+            asked.stop(fields.texts("stop").toArray(String[]::new));
+            fields.wholeNumber("assistant_early_exit").ifPresent(asked::assistantEarlyExit);
+            fields.wholeNumber("num_assistant_tokens").ifPresent(asked::numAssistantTokens);
+            return asked.ignoreEos(fields.flag("ignore_eos")).build();
         } catch (IllegalArgumentException e) {
             throw new InvalidRequestException(ErrorClass.INVALID_REQUEST, e.getMessage(), e);
         }

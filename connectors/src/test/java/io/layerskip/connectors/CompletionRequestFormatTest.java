@@ -234,6 +234,28 @@ class CompletionRequestFormatTest {
     }
 
     @Test
+    void aStopTextThatIsTooLongIsRefused() {
+        InvalidRequestException e =
+                refused(
+                        utf8(
+                                "{\"prompt\": \"Hi\", \"stop\": [\"x\", \""
+                                        + "x".repeat(257)
+                                        + "\"]}"));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.INVALID_REQUEST);
+        assertThat(e).hasMessage("stop has a text of 257 characters; allowed: at most 256");
+    }
+
+    @Test
+    void moreStopTextsThanAllowedAreRefused() {
+        InvalidRequestException e =
+                refused(utf8("{\"prompt\": \"Hi\", \"stop\": [" + "\"x\",".repeat(16) + "\"x\"]}"));
+
+        assertThat(e.errorClass()).isEqualTo(ErrorClass.INVALID_REQUEST);
+        assertThat(e).hasMessage("stop is 17 texts; allowed: at most 16");
+    }
+
+    @Test
     void aLongWrongValueIsQuotedInPart() {
         InvalidRequestException e =
                 refused(utf8("{\"prompt\": \"Hi\", \"top_k\": \"" + "x".repeat(9_999) + "\"}"));

@@ -2,6 +2,7 @@ package io.layerskip.engine;
 
 import io.layerskip.model.Tokenizer;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * The text of a completion, token by token: whole characters only, cut before a stop text.
@@ -16,7 +17,7 @@ final class CompletionText {
     private static final String REPLACEMENT = "\uFFFD";
 
     private final Tokenizer tokenizer;
-    private final List<String> stops;
+    private final List<StopText> stops;
     private final StringBuilder text = new StringBuilder();
 
     private int windowStart;
@@ -29,7 +30,7 @@ final class CompletionText {
      */
     CompletionText(Tokenizer tokenizer, List<String> stops, int promptLength) {
         this.tokenizer = tokenizer;
-        this.stops = stops;
+        this.stops = stops.stream().map(StopText::new).toList();
         this.windowStart = Math.max(0, promptLength - CONTEXT_TOKENS);
         this.decoded = promptLength;
     }
@@ -38,12 +39,13 @@ final class CompletionText {
     String advance(int[] tokens, int length) {
         String added = pending(tokens, length);
         // A token without text, a special one, is no start for a window: decoders skip it.
-        if (!added.isEmpty() && !added.endsWith(REPLACEMENT)) {
+        if (!stopped && !added.isEmpty() && !added.endsWith(REPLACEMENT)) {
             append(added);
             windowStart = decoded;
             decoded = length;
         }
-        return release(stopped ? text.length() : text.length() - possibleStopLength());
+        int heldBack = stopped ? 0 : stops.stream().mapToInt(StopText::begun).max().orElse(0);
+        return release(text.length() - heldBack);
     }
 
     /**
@@ -76,30 +78,15 @@ final class CompletionText {
     private void append(String added) {
         int from = text.length();
         text.append(added);
-        int end = -1;
-        for (String stop : stops) {
-            int at = text.indexOf(stop, Math.max(0, from - stop.length() + 1));
-            if (at >= 0 && (end < 0 || at < end)) {
-                end = at;
-            }
-        }
-        if (end >= 0) {
-            text.setLength(end);
+        OptionalInt stop =
+                stops.stream()
+                        .map(candidate -> candidate.firstIn(added))
+                        .flatMapToInt(OptionalInt::stream)
+                        .min();
+        if (stop.isPresent()) {
+            text.setLength(from + stop.getAsInt());
             stopped = true;
         }
-    }
-
-    /** Length of the longest end of the text that a stop text starts with. */
-    private int possibleStopLength() {
-        int longest = 0;
-        for (String stop : stops) {
-            for (int n = Math.min(stop.length() - 1, text.length()); n > longest; n--) {
-                if (stop.startsWith(text.substring(text.length() - n))) {
-                    longest = n;
-                }
-            }
-        }
-        return longest;
     }
 
     private String release(int end) {

@@ -18,7 +18,8 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param topK sample among this many best tokens, in {@link #TOP_K}; 0 for all
  * @param topP sample among the fewest tokens that together have this probability, in {@link #TOP_P}
  * @param seed of the sampler; a request without one gets a seed made from its id
- * @param stop texts that end the completion, at most {@value #MAX_STOPS}; none of them is written
+ * @param stop texts that end the completion, at most {@value #MAX_STOPS}; none of them is written.
+ *     A {@link Builder} refuses one of more than {@value #MAX_STOP_CHARACTERS} Unicode characters
  * @param assistantEarlyExit draft with this many layers; 0 asks for plain decoding
  * @param numAssistantTokens draft this many tokens a round, at most {@value #MAX_ASSISTANT_TOKENS};
  *     0 for plain decoding
@@ -37,6 +38,7 @@ public record GenerationParameters(
         boolean ignoreEos) {
 
     public static final int MAX_STOPS = 16;
+    public static final int MAX_STOP_CHARACTERS = 256;
     public static final int MAX_ASSISTANT_TOKENS = 64;
 
     public static final Range MAX_TOKENS = Range.atLeast(1);
@@ -158,6 +160,8 @@ public record GenerationParameters(
          * @throws IllegalArgumentException if a value is out of range
          */
         public GenerationParameters build() {
+            // Not checked in the record: a savepoint of an earlier version may hold longer ones.
+            stop.forEach(Builder::checkStopLength);
             return new GenerationParameters(
                     maxTokens,
                     temperature,
@@ -168,6 +172,15 @@ public record GenerationParameters(
                     assistantEarlyExit,
                     numAssistantTokens,
                     ignoreEos);
+        }
+
+        private static void checkStopLength(String text) {
+            int characters = text.codePointCount(0, text.length());
+            if (characters > MAX_STOP_CHARACTERS) {
+                throw new IllegalArgumentException(
+                        "stop has a text of %d characters; allowed: at most %d"
+                                .formatted(characters, MAX_STOP_CHARACTERS));
+            }
         }
     }
 }

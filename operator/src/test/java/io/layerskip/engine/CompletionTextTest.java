@@ -8,6 +8,11 @@ import io.layerskip.model.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
+import java.util.Random;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -88,6 +93,97 @@ class CompletionTextTest {
         completion.finish(tokens, tokens.length);
 
         assertThat(completion.text()).isEqualTo("nobody watched 🚀");
+    }
+
+    @Test
+    void releasesWhatASearchOfTheWholeTextWould() {
+        for (int seed = 0; seed < 2_000; seed++) {
+            Random random = new Random(seed);
+            List<String> stops =
+                    Stream.generate(() -> text(random, 1 + random.nextInt(6)))
+                            .limit(1 + random.nextInt(4))
+                            .toList();
+            int[] tokens = tokens(text(random, 60));
+            CompletionText completion = new CompletionText(tokenizer, stops, PROMPT_LENGTH);
+            CompletionText pieces = new CompletionText(tokenizer, List.of(), PROMPT_LENGTH);
+            SearchedText expected = new SearchedText(stops);
+            int length = PROMPT_LENGTH;
+            while (length < tokens.length && !completion.stopped()) {
+                length = Math.min(tokens.length, length + 1 + random.nextInt(4));
+                assertThat(completion.advance(tokens, length))
+                        .isEqualTo(expected.add(pieces.advance(tokens, length)));
+                assertThat(completion.stopped()).isEqualTo(expected.stopped);
+            }
+
+            assertThat(completion.finish(tokens, length))
+                    .isEqualTo(expected.finish(pieces.finish(tokens, length)));
+            assertThat(completion.stopped()).isEqualTo(expected.stopped);
+            assertThat(completion.text()).isEqualTo(expected.text.toString());
+        }
+    }
+
+    /** Few different characters, so that stop texts come and nearly come; two share a surrogate. */
+    private static String text(Random random, int characters) {
+        return Stream.generate(() -> List.of("a", "a", "b", "🚀", "🛑").get(random.nextInt(5)))
+                .limit(characters)
+                .collect(Collectors.joining());
+    }
+
+    /** What a completion's text is, by search. */
+    private static final class SearchedText {
+        private final List<String> stops;
+        private final StringBuilder text = new StringBuilder();
+        private int released;
+        private boolean stopped;
+
+        SearchedText(List<String> stops) {
+            this.stops = stops;
+        }
+
+        String add(String piece) {
+            append(piece);
+            return release(stopped ? text.length() : text.length() - heldBack());
+        }
+
+        String finish(String piece) {
+            if (!stopped) {
+                append(piece);
+            }
+            return release(text.length());
+        }
+
+        /** Ends before the stop text that starts first, of those that end in the piece. */
+        private void append(String piece) {
+            int from = text.length();
+            text.append(piece);
+            OptionalInt first =
+                    stops.stream()
+                            .mapToInt(
+                                    stop ->
+                                            text.indexOf(
+                                                    stop, Math.max(0, from - stop.length() + 1)))
+                            .filter(start -> start >= 0)
+                            .min();
+            if (first.isPresent()) {
+                text.setLength(first.getAsInt());
+                stopped = true;
+            }
+        }
+
+        private int heldBack() {
+            return IntStream.range(0, text.length())
+                    .mapToObj(text::substring)
+                    .filter(end -> stops.stream().anyMatch(stop -> stop.startsWith(end)))
+                    .mapToInt(String::length)
+                    .max()
+                    .orElse(0);
+        }
+
+        private String release(int end) {
+            String certain = text.substring(released, end);
+            released = end;
+            return certain;
+        }
     }
 
     /** What is released token by token. */

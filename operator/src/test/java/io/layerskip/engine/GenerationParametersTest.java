@@ -70,4 +70,21 @@ final class GenerationParametersTest {
         assertThatThrownBy(() -> GenerationParameters.builder().stop(stop).build())
                 .hasMessage("stop is 17 texts; allowed: at most 16");
     }
+
+    @Test
+    void letsInStopTextsUpToTheirGreatestLength() {
+        String longest = "🚀".repeat(GenerationParameters.MAX_STOP_CHARACTERS);
+
+        assertThat(GenerationParameters.builder().stop("x", longest).build().stop())
+                .containsExactly("x", longest);
+    }
+
+    @Test
+    void refusesALongerStopText() {
+        String tooLong = "x".repeat(GenerationParameters.MAX_STOP_CHARACTERS + 1);
+
+        assertThatThrownBy(() -> GenerationParameters.builder().stop("x", tooLong).build())
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("stop has a text of 257 characters; allowed: at most 256");
+    }
 }

@@ -105,6 +105,24 @@ class CborTypeInformationTest {
     }
 
     @Test
+    void aStopTextThatIsNoLongerLetInIsReadAsItWasWritten() throws IOException {
+        GenerationParameters saved =
+                new GenerationParameters(
+                        OptionalInt.empty(),
+                        OptionalDouble.empty(),
+                        OptionalInt.empty(),
+                        OptionalDouble.empty(),
+                        OptionalLong.empty(),
+                        List.of("x".repeat(GenerationParameters.MAX_STOP_CHARACTERS + 1)),
+                        OptionalInt.empty(),
+                        OptionalInt.empty(),
+                        false);
+        GenerationRequest request = new GenerationRequest("a", "b", saved);
+
+        assertThat(roundTrip(GenerationRequest.class, request).parameters()).isEqualTo(saved);
+    }
+
+    @Test
     void componentsComeAndGoBetweenVersions() throws IOException {
         byte[] cbor = CborCodec.of(Written.class).encode(new Written(3, "x"));
 
