@@ -8,8 +8,8 @@ import java.io.UncheckedIOException;
 import java.util.Optional;
 
 /**
- * What a request leaves for its completion while it is with the engine: the attachment of a
- * {@link io.layerskip.engine.GenerationRequest}, as CBOR.
+ * What a request leaves for its completion while it is with the engine: the attachment of a {@link
+ * io.layerskip.engine.GenerationRequest}, as CBOR.
  *
  * @param metadata the request's {@code metadata} object, as JSON
  * @param source the Kafka record that it came in; empty for a line of a file

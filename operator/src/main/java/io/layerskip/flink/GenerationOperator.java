@@ -27,8 +27,8 @@ import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
  * <p>Flink deals it out round robin when the parallelism changes: of two requests that stood in one
  * queue, the later may then overtake the earlier, and so may one that is new. With routing, a
  * checkpoint keeps it in union list state instead. Every subtask reads all of it and takes back, in
- * its order, what the stream would hand to this subtask now. It is in the queue before anything
- * new comes, since an operator opens before those in front of it.
+ * its order, what the stream would hand to this subtask now. It is in the queue before anything new
+ * comes, since an operator opens before those in front of it.
  *
  * <p>Both states are read in either case, so that a job may change from one to the other.
  */

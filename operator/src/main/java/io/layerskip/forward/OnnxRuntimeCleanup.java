@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
 /**
  * What ONNX Runtime leaves in the JVM for as long as that runs: a shutdown hook, which keeps all
  * classes of the job in memory, and a temporary folder with its unpacked libraries, 24 MB. Every
- * submission of a job to a TaskManager would leave both once more, so they are taken back when Flink
- * releases the job's class loader.
+ * submission of a job to a TaskManager would leave both once more, so they are taken back when
+ * Flink releases the job's class loader.
  *
  * <p>ONNX Runtime has no way to do that, so this reaches into private fields of its own, of {@link
  * Thread} and of the JVM's list of hooks; the latter two are open to it through the {@code
