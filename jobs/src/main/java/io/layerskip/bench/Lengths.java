@@ -48,7 +48,7 @@ final class Lengths implements Experiment {
         return new Section(
                 this,
                 "One request at a time. Prompts are cut out of the given ones, each with another"
-                        + " beginning; completions go on behind their end.",
+                        + " beginning; completions go on after their end.",
                 table,
                 Chart.lines(
                         "Completions of %d tokens".formatted(SHORT),

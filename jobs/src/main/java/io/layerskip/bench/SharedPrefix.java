@@ -52,12 +52,12 @@ final class SharedPrefix implements Experiment {
         }
         return new Section(
                 this,
-                "Behind the instruction stands a number that counts up, so that of each prompt"
-                        + " nothing else was seen before.",
+                "A number that counts up follows the instruction, so that nothing else of a prompt"
+                        + " was seen before.",
                 table);
     }
 
-    /** The given prompts, one behind the other, up to the length. */
+    /** The given prompts, one after the other, up to the length. */
     private static String instruction(ExperimentSetup setup) {
         StringBuilder text = new StringBuilder();
         for (int i = 0; ; i++) {
@@ -68,7 +68,7 @@ final class SharedPrefix implements Experiment {
         }
     }
 
-    /** A contender that gets every prompt behind an instruction and a number of its own. */
+    /** A contender that gets every prompt after an instruction and a number of its own. */
     private record Instructed(Contender contender, String instruction, AtomicInteger number)
             implements Contender {
 

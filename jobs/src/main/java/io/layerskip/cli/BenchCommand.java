@@ -133,7 +133,7 @@ final class BenchCommand implements Callable<Integer> {
         return ExitCode.OK;
     }
 
-    /** Writes everything anew after each experiment: what is known stays if a later one fails. */
+    /** Writes everything again after each experiment: what is known stays if a later one fails. */
     private final class Publisher implements Report.Listener {
 
         @Override

@@ -46,11 +46,11 @@ import picocli.CommandLine.ParameterException;
  *   <li>At any time one subtask reads the partition and has all of it that is in flight, since
  *       source and model follow the same routing when they take a checkpoint up again.
  *   <li>What was in flight is in the model's queue before the source reads on, and a queue's
- *       results leave in its order, through the formatting to the one sink behind it. What is on
- *       the way to the sink is in no checkpoint, since an edge from one subtask to one other has no
+ *       results leave in its order, through the formatting to the one sink after it. What is on the
+ *       way to the sink is in no checkpoint, since an edge from one subtask to one other has no
  *       unaligned ones.
  *   <li>A sink has handed all it was given to the brokers before a checkpoint is complete, so what
- *       the next parallelism writes stands behind it in the topic's partition. Readers of committed
+ *       the next parallelism writes stands after it in the topic's partition. Readers of committed
  *       records read in that order, whichever transaction's commit came first.
  * </ul>
  *
@@ -73,7 +73,7 @@ public final class GenerationJob {
 
     private GenerationJob() {}
 
-    /** What {@code flink run} hands over behind the jar. */
+    /** What {@code flink run} hands over after the jar. */
     @Command(
             name = "flink run flink-layerskip-job.jar",
             description = "Completes the prompts of a Kafka topic with a LayerSkip model.",

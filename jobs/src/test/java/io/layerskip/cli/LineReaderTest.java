@@ -28,7 +28,7 @@ final class LineReaderTest {
     }
 
     @Test
-    void cutsALineThatIsTooLongAndGoesOnBehindIt() throws IOException {
+    void cutsALineThatIsTooLongAndGoesOnAfterIt() throws IOException {
         assertThat(lines("0123456789\ntwo\n")).containsExactly("01234", "two");
     }
 

@@ -45,7 +45,7 @@ import org.apache.flink.util.IOUtils;
  *
  * <p>A checkpoint keeps the requests in flight, which Flink's operator sees to, and how far each
  * has come, in union list state: after a restart, in whatever parallelism, a subtask that is given
- * a request finds its tokens there and goes on behind them. The text is the same as if nothing had
+ * a request finds its tokens there and goes on after them. The text is the same as if nothing had
  * happened. If the model or a setting that the text follows from is another one by then, the
  * request starts over.
  */
