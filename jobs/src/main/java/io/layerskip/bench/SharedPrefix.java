@@ -52,8 +52,8 @@ final class SharedPrefix implements Experiment {
         }
         return new Section(
                 this,
-                "After the instruction comes a number that counts up, so that of each prompt"
-                        + " nothing else was seen before.",
+                "A number that counts up follows the instruction, so that nothing else of a prompt"
+                        + " was seen before.",
                 table);
     }
 
