@@ -10,6 +10,7 @@ import io.layerskip.flink.OptionReader;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
@@ -22,6 +23,7 @@ import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.config.ConfigValue;
 
@@ -232,6 +234,17 @@ public final class KafkaConfiguration {
     /** How long a transaction may stay open. */
     public Duration transactionTimeout() {
         return options.get(KafkaOptions.SINK_TRANSACTION_TIMEOUT);
+    }
+
+    /** Whether the job goes on when Kafka refuses to commit a transaction. */
+    public boolean acceptsLostTransactions() {
+        return options.get(KafkaOptions.SINK_ACCEPT_LOST_TRANSACTIONS);
+    }
+
+    /** Which records the consumer sees. */
+    IsolationLevel isolation() {
+        String level = consumer().get(ConsumerConfig.ISOLATION_LEVEL_CONFIG);
+        return IsolationLevel.valueOf(level.toUpperCase(Locale.ROOT));
     }
 
     Properties consumerProperties() {

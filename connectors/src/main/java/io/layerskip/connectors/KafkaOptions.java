@@ -5,6 +5,7 @@ import static io.layerskip.flink.AllowedValues.matching;
 import static io.layerskip.flink.AllowedValues.option;
 import static io.layerskip.flink.AllowedValues.requiredOption;
 import static io.layerskip.flink.AllowedValues.text;
+import static io.layerskip.flink.AllowedValues.trueOrFalse;
 import static org.apache.flink.configuration.ConfigOptions.key;
 
 import io.layerskip.engine.Range;
@@ -41,7 +42,7 @@ public final class KafkaOptions {
         COMMITTED,
         /** At the first record that is there. */
         EARLIEST,
-        /** After the last record that is there. */
+        /** After the last record that is there when the job is submitted. */
         LATEST
     }
 
@@ -74,7 +75,9 @@ public final class KafkaOptions {
                             .defaultValue(StartingOffsets.COMMITTED),
                     anyOf(StartingOffsets.class),
                     "Where reading starts without a checkpoint: COMMITTED (the group's offsets, the"
-                            + " earliest where it has none), EARLIEST or LATEST.");
+                            + " earliest where it has none), EARLIEST, or LATEST (after what is"
+                            + " there when the job is submitted; a partition that is added later"
+                            + " is read from its start).");
 
     public static final ConfigOption<MemorySize> SOURCE_MAX_VALUE_SIZE =
             option(
@@ -130,11 +133,24 @@ public final class KafkaOptions {
                                     Range.between(1, Integer.MAX_VALUE)
                                             .contains(timeout.toMillis()),
                             "a duration from 1 ms to 24 days, such as 14 min"),
-                    "How long a transaction may stay open, in ms or as a duration: longer than a"
-                            + " checkpoint's interval and timeout together, at most the broker's"
-                            + " transaction.max.timeout.ms (15 min unless changed). A job that"
-                            + " fails between a checkpoint and its commit has to be back within"
-                            + " this time, or Kafka aborts what that checkpoint holds.");
+                    "How long a transaction may stay open, in ms or as a duration: at most the"
+                            + " broker's transaction.max.timeout.ms (15 min unless changed), and"
+                            + " 95 % of it longer than execution.checkpointing.interval (or"
+                            + " min-pause, if that is longer) and timeout together. When no"
+                            + " checkpoint has completed for 95 % of it, the job restarts from its"
+                            + " last one. A job that fails between a checkpoint and its commit has"
+                            + " to be back within this time, or Kafka aborts what that checkpoint"
+                            + " holds.");
+
+    public static final ConfigOption<Boolean> SINK_ACCEPT_LOST_TRANSACTIONS =
+            option(
+                    key("kafka.sink.accept-lost-transactions").booleanType().defaultValue(false),
+                    trueOrFalse(),
+                    "Whether the job goes on when Kafka refuses to commit a checkpoint's"
+                            + " transaction, mostly because the job was down for longer than the"
+                            + " transaction timeout. Its completions and dead letters are lost"
+                            + " then. If false, the job ends with an error that says which, and"
+                            + " does not restart.");
 
     /** Every option here, for the option table and for telling known from unknown. */
     public static final List<ConfigOption<?>> ALL =
@@ -148,7 +164,8 @@ public final class KafkaOptions {
                     DEAD_LETTERS_TOPIC,
                     SINK_MAX_RECORD_SIZE,
                     SINK_TRANSACTIONAL_ID_PREFIX,
-                    SINK_TRANSACTION_TIMEOUT);
+                    SINK_TRANSACTION_TIMEOUT,
+                    SINK_ACCEPT_LOST_TRANSACTIONS);
 
     private KafkaOptions() {}
 

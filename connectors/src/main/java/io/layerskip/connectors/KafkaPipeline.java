@@ -1,9 +1,7 @@
 package io.layerskip.connectors;
 
-import io.layerskip.connectors.KafkaOptions.StartingOffsets;
 import io.layerskip.connectors.internal.Brokers;
 import io.layerskip.connectors.internal.ExactlyOnceSink;
-import io.layerskip.connectors.internal.OutgoingRecordSerializer;
 import io.layerskip.connectors.internal.RoutedKafkaSource;
 import io.layerskip.connectors.internal.SourceRecordDeserializer;
 import io.layerskip.engine.GenerationRequest;
@@ -43,10 +41,11 @@ import org.slf4j.LoggerFactory;
  *         .sinkTo(kafka.sink());
  * }</pre>
  *
- * <p>The sink's credentials need, beyond writing to its topics, to describe them, to describe and
- * write the transactional ids behind its prefix, and to describe the cluster: at each start it
- * lists the transactions that an earlier run left open and aborts them, so that nobody who reads
- * committed records waits for their timeout.
+ * <p>The sink's credentials need, beyond writing to its topics, to describe and read them, to
+ * describe and write the transactional ids that start with its prefix, and to describe the cluster:
+ * at each start it lists the transactions that an earlier run left open and aborts them, so that
+ * nobody who reads committed records waits for their timeout, and when a commit is refused it asks
+ * what became of the transaction.
  */
 @PublicEvolving
 public final class KafkaPipeline {
@@ -59,27 +58,35 @@ public final class KafkaPipeline {
     private static final int DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 
     private final KafkaConfiguration configuration;
+    private final OffsetsInitializer startingOffsets;
     private final int maxCompletionBytes;
     private final int maxDeadLetterBytes;
 
     private KafkaPipeline(
-            KafkaConfiguration configuration, int maxCompletionBytes, int maxDeadLetterBytes) {
+            KafkaConfiguration configuration,
+            OffsetsInitializer startingOffsets,
+            int maxCompletionBytes,
+            int maxDeadLetterBytes) {
         this.configuration = configuration;
+        this.startingOffsets = startingOffsets;
         this.maxCompletionBytes = maxCompletionBytes;
         this.maxDeadLetterBytes = maxDeadLetterBytes;
     }
 
     /**
      * Checks the settings against the job's checkpoints and against the brokers: the topics exist,
-     * and a transaction may stay open as long as a checkpoint can take.
+     * and a transaction may stay open as long as a checkpoint can take. Where the source topics end
+     * is found out here, once, if reading starts there.
      *
      * @throws IllegalConfigurationException if they do not fit, or no broker answers within 15 s
      */
     public static KafkaPipeline connect(
             KafkaConfiguration configuration, CheckpointConfig checkpoints) {
         checkCheckpoints(configuration, checkpoints);
+        OffsetsInitializer startingOffsets;
         try (Brokers brokers = Brokers.of(configuration.consumerProperties(), ANSWER_TIMEOUT)) {
             brokers.checkTopics(KafkaOptions.SOURCE_TOPICS.key(), configuration.sourceTopics());
+            startingOffsets = startingOffsets(configuration, brokers);
         }
         try (Brokers brokers = Brokers.of(configuration.producerProperties(), ANSWER_TIMEOUT)) {
             String completions = configuration.sinkTopic();
@@ -93,13 +100,13 @@ public final class KafkaPipeline {
             checkDeadLettersFit(deadLetters, deadLetterMaximum);
             return new KafkaPipeline(
                     configuration,
+                    startingOffsets,
                     largestRecord(configuration, completions, brokers.maxMessageBytes(completions)),
                     largestRecord(configuration, deadLetters, deadLetterMaximum));
         }
     }
 
-    private static void checkCheckpoints(
-            KafkaConfiguration configuration, CheckpointConfig checkpoints) {
+    static void checkCheckpoints(KafkaConfiguration configuration, CheckpointConfig checkpoints) {
         long interval = checkpoints.getCheckpointInterval();
         if (interval <= 0) {
             throw new IllegalConfigurationException(
@@ -115,20 +122,40 @@ public final class KafkaPipeline {
                             checkpoints.getCheckpointingConsistencyMode(),
                             "EXACTLY_ONCE"));
         }
-        long timeout = checkpoints.getCheckpointTimeout();
-        long transaction = configuration.transactionTimeout().toMillis();
-        // Opened right after one checkpoint began, it is committed when the next one is complete.
-        if (transaction <= interval + timeout) {
+        // A transaction that is opened right after one checkpoint has begun is committed when the
+        // next one is complete, which may take that one's whole timeout.
+        long longest =
+                Math.max(interval, checkpoints.getMinPauseBetweenCheckpoints())
+                        + checkpoints.getCheckpointTimeout();
+        Duration transaction = configuration.transactionTimeout();
+        if (ExactlyOnceSink.commitLimit(transaction).toMillis() <= longest) {
             throw new IllegalConfigurationException(
                     OptionReader.refusal(
                             KafkaOptions.SINK_TRANSACTION_TIMEOUT,
-                            transaction + " ms",
-                            "more than %s and %s together, %d ms"
+                            transaction.toMillis() + " ms",
+                            ("a time of which 95 %% is more than %s (or %s, if that is longer) and"
+                                            + " %s together, %d ms")
                                     .formatted(
                                             CheckpointingOptions.CHECKPOINTING_INTERVAL.key(),
+                                            CheckpointingOptions.MIN_PAUSE_BETWEEN_CHECKPOINTS
+                                                    .key(),
                                             CheckpointingOptions.CHECKPOINTING_TIMEOUT.key(),
-                                            interval + timeout)));
+                                            longest)));
         }
+    }
+
+    @SuppressWarnings("deprecation") // the connector has no other way to name the reset strategy
+    private static OffsetsInitializer startingOffsets(
+            KafkaConfiguration configuration, Brokers brokers) {
+        return switch (configuration.startingOffsets()) {
+            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+            case EARLIEST -> OffsetsInitializer.earliest();
+            // Not the connector's latest(), which looks again when the job fails before its first
+            // checkpoint. A partition that is not there yet is read from its start.
+            case LATEST ->
+                    OffsetsInitializer.offsets(
+                            brokers.ends(configuration.sourceTopics(), configuration.isolation()));
+        };
     }
 
     /** A compacted topic refuses records without key, and prompts need not have one. */
@@ -203,7 +230,7 @@ public final class KafkaPipeline {
         return KafkaSource.<SourceRecord>builder()
                 .setProperties(configuration.consumerProperties())
                 .setTopics(configuration.sourceTopics())
-                .setStartingOffsets(offsets(configuration.startingOffsets()))
+                .setStartingOffsets(startingOffsets)
                 .setDeserializer(new SourceRecordDeserializer())
                 .build();
     }
@@ -226,15 +253,6 @@ public final class KafkaPipeline {
     /** Which subtask, of so many, a request comes to from a routed source. */
     public Partitioner<GenerationRequest> routing() {
         return new KafkaRouting();
-    }
-
-    @SuppressWarnings("deprecation") // the connector has no other way to name the reset strategy
-    private static OffsetsInitializer offsets(StartingOffsets starting) {
-        return switch (starting) {
-            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
-            case EARLIEST -> OffsetsInitializer.earliest();
-            case LATEST -> OffsetsInitializer.latest();
-        };
     }
 
     /** Makes requests of the source's records. */
@@ -262,10 +280,10 @@ public final class KafkaPipeline {
 
     /** Writes completions and dead letters; a checkpoint commits both together. */
     public Sink<OutgoingRecord> sink() {
-        return new ExactlyOnceSink<>(
+        return new ExactlyOnceSink(
                 configuration.producerProperties(),
                 configuration.transactionalIdPrefix(),
-                new OutgoingRecordSerializer(
-                        List.of(configuration.sinkTopic(), configuration.deadLettersTopic())));
+                List.of(configuration.sinkTopic(), configuration.deadLettersTopic()),
+                configuration.acceptsLostTransactions());
     }
 }

@@ -29,6 +29,7 @@ class KafkaConfigurationTest {
         assertThat(configuration.startingOffsets()).isEqualTo(StartingOffsets.COMMITTED);
         assertThat(configuration.transactionTimeout()).isEqualTo(Duration.ofMinutes(14));
         assertThat(configuration.transactionalIdPrefix()).isEqualTo("flink-layerskip:completions:");
+        assertThat(configuration.acceptsLostTransactions()).isFalse();
         assertThat(configuration.consumerProperties())
                 .containsEntry("isolation.level", "read_committed")
                 .containsEntry("group.id", "flink-layerskip")
@@ -117,6 +118,7 @@ class KafkaConfigurationTest {
                 "kafka.sink.transaction.timeout.ms | soon",
                 "kafka.sink.transaction.timeout.ms | 200000000000 d",
                 "kafka.sink.transactional-id-prefix | ' '",
+                "kafka.sink.accept-lost-transactions | perhaps",
                 "kafka.sink.topic                  | prompts",
                 "kafka.dead-letters.topic          | prompts",
                 "kafka.dead-letters.topic          | completions",

@@ -22,6 +22,7 @@ import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.CoreOptions;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.RestartStrategyOptions;
@@ -108,7 +109,8 @@ public final class GenerationJob {
 
     /**
      * Checks the options and adds the job to the environment. Sets what neither the options nor the
-     * cluster say: a checkpoint every 10 s, restarts with a growing delay.
+     * cluster say: a checkpoint every 10 s, of which the last one stays when the job fails for
+     * good, and restarts with a growing delay.
      *
      * @param configuration the program's own options; they overrule those of the environment, which
      *     come from {@code flink run -D} and the cluster's configuration
@@ -158,6 +160,11 @@ public final class GenerationJob {
     private static void setDefaults(StreamExecutionEnvironment env) {
         setDefault(env, PipelineOptions.NAME, NAME);
         setDefault(env, CheckpointingOptions.CHECKPOINTING_INTERVAL, CHECKPOINT_INTERVAL);
+        // Requests in flight are nowhere else, and the group's offsets lie after them.
+        setDefault(
+                env,
+                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
+                ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION);
         setDefault(
                 env,
                 RestartStrategyOptions.RESTART_STRATEGY,

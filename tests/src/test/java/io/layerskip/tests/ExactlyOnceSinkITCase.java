@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.connectors.OutgoingRecord;
 import io.layerskip.connectors.internal.ExactlyOnceSink;
-import io.layerskip.connectors.internal.OutgoingRecordSerializer;
 import io.layerskip.local.EmbeddedBroker;
 import java.util.HashSet;
 import java.util.List;
@@ -60,10 +59,7 @@ class ExactlyOnceSinkITCase {
         properties.setProperty("request.timeout.ms", "1000");
         return new OneInputStreamOperatorTestHarness<>(
                 new SinkWriterOperatorFactory<>(
-                        new ExactlyOnceSink<>(
-                                properties,
-                                "test",
-                                new OutgoingRecordSerializer(List.of("completions")))));
+                        new ExactlyOnceSink(properties, "test", List.of("completions"), false)));
     }
 
     private static Set<Thread> adminClients() {

@@ -259,6 +259,23 @@ class GenerationJobITCase {
     }
 
     @Test
+    void latestIsWhereTheTopicsEndWhenTheJobIsBuilt() throws Exception {
+        topics.send(List.of(record("before", "{\"prompt\": \"Hi\"}")));
+        StreamExecutionEnvironment env = environment();
+        GenerationJob.build(env, options(Map.of("kafka.source.starting-offsets", "LATEST")));
+        topics.send(List.of(record("after", "{\"prompt\": \"Hi\"}")));
+
+        JobClient job = env.executeAsync();
+        try {
+            assertThat(topics.read(List.of(completions), read -> !read.isEmpty()))
+                    .extracting(record -> text(record.key()))
+                    .containsExactly("after");
+        } finally {
+            job.cancel().get();
+        }
+    }
+
+    @Test
     void theGroupsOffsetsAreCommittedOnCheckpoints() throws Exception {
         String group = "group-of-" + prompts;
         topics.send(List.of(record("key", "{\"prompt\": \"Hi\"}")));
@@ -340,8 +357,9 @@ class GenerationJobITCase {
         assertThatThrownBy(() -> build(Map.of("kafka.sink.transaction.timeout.ms", "9 min")))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessage(
-                        "option kafka.sink.transaction.timeout.ms is 540000 ms; allowed: more than"
-                                + " execution.checkpointing.interval and"
+                        "option kafka.sink.transaction.timeout.ms is 540000 ms; allowed: a time of"
+                                + " which 95 % is more than execution.checkpointing.interval (or"
+                                + " execution.checkpointing.min-pause, if that is longer) and"
                                 + " execution.checkpointing.timeout together, 600200 ms");
     }
 

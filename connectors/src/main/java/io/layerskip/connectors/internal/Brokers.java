@@ -2,6 +2,7 @@ package io.layerskip.connectors.internal;
 
 import java.time.Duration;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,10 +18,14 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.admin.DescribeConfigsOptions;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.InvalidTopicException;
@@ -54,14 +59,10 @@ public final class Brokers implements AutoCloseable {
      * @param timeout for the answer to each question
      */
     public static Brokers of(Properties clientProperties, Duration timeout) {
-        Properties properties = new Properties();
-        clientProperties.stringPropertyNames().stream()
-                .filter(AdminClientConfig.configNames()::contains)
-                .forEach(name -> properties.setProperty(name, clientProperties.getProperty(name)));
-        String servers = properties.getProperty(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG);
+        String servers = clientProperties.getProperty(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG);
         try {
             return new Brokers(
-                    Admin.create(properties), servers, Math.toIntExact(timeout.toMillis()));
+                    admin(clientProperties), servers, Math.toIntExact(timeout.toMillis()));
         } catch (KafkaException e) {
             Throwable reason = e.getCause() == null ? e : e.getCause();
             throw new IllegalConfigurationException(
@@ -69,6 +70,15 @@ public final class Brokers implements AutoCloseable {
                             .formatted(servers, reason.getMessage()),
                     e);
         }
+    }
+
+    /** An admin client with all of a consumer's or producer's properties that it knows. */
+    static Admin admin(Properties clientProperties) {
+        Properties properties = new Properties();
+        clientProperties.stringPropertyNames().stream()
+                .filter(AdminClientConfig.configNames()::contains)
+                .forEach(name -> properties.setProperty(name, clientProperties.getProperty(name)));
+        return Admin.create(properties);
     }
 
     /**
@@ -113,6 +123,38 @@ public final class Brokers implements AutoCloseable {
     /** The largest record batch that a topic takes, in bytes; empty if it may not be seen. */
     public OptionalLong maxMessageBytes(String topic) {
         return number(setting(ofTopic(topic), "max.message.bytes"));
+    }
+
+    /**
+     * Where reading would go on after the last record that is there now, by partition.
+     *
+     * @param isolation of the consumer that reads on
+     */
+    public Map<TopicPartition, Long> ends(Collection<String> topics, IsolationLevel isolation) {
+        Map<TopicPartition, OffsetSpec> partitions = new HashMap<>();
+        await(
+                        admin.describeTopics(
+                                        topics, new DescribeTopicsOptions().timeoutMs(timeoutMs))
+                                .allTopicNames())
+                .forEach(
+                        (topic, description) ->
+                                description
+                                        .partitions()
+                                        .forEach(
+                                                partition ->
+                                                        partitions.put(
+                                                                new TopicPartition(
+                                                                        topic,
+                                                                        partition.partition()),
+                                                                OffsetSpec.latest())));
+        Map<TopicPartition, Long> ends = new HashMap<>();
+        await(
+                        admin.listOffsets(
+                                        partitions,
+                                        new ListOffsetsOptions(isolation).timeoutMs(timeoutMs))
+                                .all())
+                .forEach((partition, end) -> ends.put(partition, end.offset()));
+        return ends;
     }
 
     /** Whether a topic keeps the last record of each key only; false if it may not be seen. */

@@ -1,21 +1,26 @@
 package io.layerskip.connectors.internal;
 
+import io.layerskip.connectors.OutgoingRecord;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
 import org.apache.flink.annotation.Internal;
+import org.apache.flink.api.common.TaskInfo;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.api.connector.sink2.CommitterInitContext;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaCommittable;
-import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.sink.KafkaWriterState;
 import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
 import org.apache.flink.connector.kafka.sink.TwoPhaseCommittingStatefulSink;
+import org.apache.flink.connector.kafka.sink.internal.FlinkKafkaInternalProducer;
+import org.apache.flink.connector.kafka.sink.internal.KafkaCommitter;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.streaming.api.connector.sink2.CommittableMessage;
 import org.apache.flink.streaming.api.connector.sink2.SupportsPostCommitTopology;
@@ -26,15 +31,22 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * The connector's exactly-once sink with pooled transactional ids, whose writers leave no admin
- * client behind, see {@link WriterStart}. All else is the connector's, what stands in savepoints
- * included.
+ * The connector's exactly-once sink with pooled transactional ids, which loses nothing silently:
  *
- * @param <T> what is written
+ * <ul>
+ *   <li>a writer fails before one of its transactions is too old to be committed, see {@link
+ *       WatchingWriter};
+ *   <li>a commit that the brokers refuse ends the job, see {@link CheckedCommitter}, since the
+ *       writers leave no room for another reason than a loss, see {@link PreparedTransactions}.
+ * </ul>
+ *
+ * <p>Its writers leave no admin client behind, see {@link ExactlyOnceWriterFactory}. All else is
+ * the connector's, what stands in savepoints included.
  */
 @Internal
-public final class ExactlyOnceSink<T>
-        implements TwoPhaseCommittingStatefulSink<T, KafkaWriterState, KafkaCommittable>,
+public final class ExactlyOnceSink
+        implements TwoPhaseCommittingStatefulSink<
+                        OutgoingRecord, KafkaWriterState, KafkaCommittable>,
                 SupportsPostCommitTopology<KafkaCommittable>,
                 LineageVertexProvider {
 
@@ -42,27 +54,46 @@ public final class ExactlyOnceSink<T>
 
     private final Properties producerProperties;
     private final String transactionalIdPrefix;
-    private final KafkaRecordSerializationSchema<T> serializer;
-    private final KafkaSink<T> sink;
+    private final ArrayList<String> topics;
+    private final boolean acceptsLoss;
+    private final OutgoingRecordSerializer serializer;
+    private final KafkaSink<OutgoingRecord> sink;
 
     /**
+     * @param producerProperties with the transactions' timeout
      * @param transactionalIdPrefix no other sink's prefix is the start of it
+     * @param topics all that records may name
+     * @param acceptsLoss whether the job goes on when a commit is refused
      */
     public ExactlyOnceSink(
             Properties producerProperties,
             String transactionalIdPrefix,
-            KafkaRecordSerializationSchema<T> serializer) {
+            List<String> topics,
+            boolean acceptsLoss) {
         this.producerProperties = withSerializers(producerProperties);
         this.transactionalIdPrefix = transactionalIdPrefix;
-        this.serializer = serializer;
+        this.topics = new ArrayList<>(topics);
+        this.acceptsLoss = acceptsLoss;
+        this.serializer = new OutgoingRecordSerializer(topics);
         this.sink =
-                KafkaSink.<T>builder()
+                KafkaSink.<OutgoingRecord>builder()
                         .setKafkaProducerConfig(producerProperties)
                         .setDeliveryGuarantee(DeliveryGuarantee.EXACTLY_ONCE)
                         .setTransactionNamingStrategy(TransactionNamingStrategy.POOLING)
                         .setTransactionalIdPrefix(transactionalIdPrefix)
                         .setRecordSerializer(serializer)
                         .build();
+    }
+
+    /**
+     * How old a transaction may become before its commit. What remains of the timeout, a twentieth,
+     * is for a checkpoint that completes in spite of it, in the moment in which the job fails:
+     * restarted from that one, the job still has to commit it in time.
+     *
+     * @param transactionTimeout after which the brokers abort a transaction
+     */
+    public static Duration commitLimit(Duration transactionTimeout) {
+        return transactionTimeout.minus(transactionTimeout.dividedBy(20));
     }
 
     /** As the connector's builder adds them. */
@@ -77,20 +108,33 @@ public final class ExactlyOnceSink<T>
     }
 
     @Override
-    public PrecommittingStatefulSinkWriter<T, KafkaWriterState, KafkaCommittable> createWriter(
-            WriterInitContext context) throws IOException {
+    public PrecommittingStatefulSinkWriter<OutgoingRecord, KafkaWriterState, KafkaCommittable>
+            createWriter(WriterInitContext context) throws IOException {
         return restoreWriter(context, List.of());
     }
 
     @Override
-    public PrecommittingStatefulSinkWriter<T, KafkaWriterState, KafkaCommittable> restoreWriter(
-            WriterInitContext context, Collection<KafkaWriterState> recoveredState)
-            throws IOException {
-        Optional<WriterStart> start = WriterStart.instance();
-        if (start.isEmpty()) {
+    public PrecommittingStatefulSinkWriter<OutgoingRecord, KafkaWriterState, KafkaCommittable>
+            restoreWriter(WriterInitContext context, Collection<KafkaWriterState> recoveredState)
+                    throws IOException {
+        return new WatchingWriter<>(
+                startWriter(context, recoveredState),
+                new PreparedTransactions(transactionalIdPrefix, context.getTaskInfo()),
+                context.getProcessingTimeService(),
+                Duration.ofMillis(
+                        Long.parseLong(
+                                producerProperties.getProperty(
+                                        ProducerConfig.TRANSACTION_TIMEOUT_CONFIG))));
+    }
+
+    private PrecommittingStatefulSinkWriter<OutgoingRecord, KafkaWriterState, KafkaCommittable>
+            startWriter(WriterInitContext context, Collection<KafkaWriterState> recoveredState)
+                    throws IOException {
+        Optional<ExactlyOnceWriterFactory> factory = ExactlyOnceWriterFactory.instance();
+        if (factory.isEmpty()) {
             return sink.restoreWriter(context, recoveredState);
         }
-        return start.get()
+        return factory.get()
                 .start(
                         producerProperties,
                         transactionalIdPrefix,
@@ -106,7 +150,18 @@ public final class ExactlyOnceSink<T>
 
     @Override
     public Committer<KafkaCommittable> createCommitter(CommitterInitContext context) {
-        return sink.createCommitter(context);
+        TaskInfo task = context.getTaskInfo();
+        return new CheckedCommitter(
+                new KafkaCommitter(
+                        producerProperties,
+                        PreparedTransactions.committersChannel(transactionalIdPrefix),
+                        task.getIndexOfThisSubtask(),
+                        task.getAttemptNumber(),
+                        true,
+                        FlinkKafkaInternalProducer::new),
+                () -> new TransactionInquiry(producerProperties, topics),
+                context.metricGroup().addGroup("layerskip").counter("lostTransactions"),
+                acceptsLoss);
     }
 
     @Override

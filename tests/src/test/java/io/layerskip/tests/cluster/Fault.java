@@ -57,6 +57,24 @@ enum Fault {
         }
     },
 
+    /**
+     * The JobManagers' disk is full, so every task has done its part of a checkpoint when it fails,
+     * until after the brokers would have aborted the first of the transactions that wait for one.
+     */
+    CHECKPOINTS_FAIL_LONGER_THAN_A_TRANSACTION_MAY_STAY_OPEN {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            FlinkCluster cluster = job.cluster();
+            job.restart(cluster.stop(job.id()), job.parallelism(), SHORT_TRANSACTIONS);
+            awaitCheckpoint(job);
+            cluster.forbidJobManagersToWrite();
+            Thread.sleep(PAST_THE_TRANSACTION_TIMEOUT.toMillis());
+            cluster.allowJobManagersToWrite();
+            awaitCheckpoint(job);
+            job.restart(cluster.stop(job.id()), job.parallelism());
+        }
+    },
+
     CANCELED_WITH_SAVEPOINT {
         @Override
         void happen(RunningJob job, RandomGenerator random) throws Exception {
@@ -110,6 +128,26 @@ enum Fault {
     private static final Duration SILENCE = Duration.ofSeconds(12);
     private static final Duration REFUSAL = Duration.ofSeconds(4);
 
+    private static final List<String> SHORT_TRANSACTIONS =
+            List.of(
+                    "-Dexecution.checkpointing.interval=2 s",
+                    "-Dexecution.checkpointing.timeout=10 s",
+                    "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000",
+                    "-Dkafka.sink.transaction.timeout.ms=13 s");
+
+    /** And an interval, and what the broker takes to notice. */
+    private static final Duration PAST_THE_TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
+
     /** Lets it happen; returns when it is over, not when the job has recovered. */
     abstract void happen(RunningJob job, RandomGenerator random) throws Exception;
+
+    /** Waits for a checkpoint that completes from now on. */
+    private static void awaitCheckpoint(RunningJob job) throws Exception {
+        FlinkCluster cluster = job.cluster();
+        int before = cluster.checkpointsOf(job.id()).completed();
+        FlinkCluster.await(
+                "a checkpoint of job " + job.id(),
+                () -> cluster.checkpointsOf(job.id()).completed() > before);
+        cluster.awaitRunning(job.id());
+    }
 }

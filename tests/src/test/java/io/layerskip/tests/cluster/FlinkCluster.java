@@ -421,6 +421,23 @@ final class FlinkCluster implements AutoCloseable {
         jobManagers.set(leader, startJobManager(leader));
     }
 
+    /** As on a disk that is full: what is in files stays, and new ones stay empty. */
+    void forbidJobManagersToWrite() throws Exception {
+        limitFilesOfJobManagers("0");
+    }
+
+    void allowJobManagersToWrite() throws Exception {
+        limitFilesOfJobManagers("unlimited");
+    }
+
+    private void limitFilesOfJobManagers(String size) throws Exception {
+        for (JvmProcess jobManager : jobManagers) {
+            // The soft limit only: nobody but root may raise the other one again.
+            String pid = Long.toString(jobManager.pid());
+            JvmProcess.run("prlimit", "--pid", pid, "--fsize=" + size + ":");
+        }
+    }
+
     @SuppressWarnings("try") // The services declare that close() throws any exception.
     private int leader() throws Exception {
         Configuration configuration = Configuration.fromMap(settings);

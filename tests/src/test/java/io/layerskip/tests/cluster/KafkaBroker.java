@@ -77,6 +77,8 @@ final class KafkaBroker implements AutoCloseable {
         KafkaBroker broker = new KafkaBroker(Files.createDirectories(folder), port);
         Properties properties = new Properties();
         properties.putAll(EmbeddedBroker.prepare(folder.resolve("data"), port, controllerPort));
+        // A transaction that is open for too long is aborted at once, and not up to 10 s later.
+        properties.put("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000");
         properties.putAll(overrides);
         try (OutputStream out = Files.newOutputStream(broker.settings())) {
             properties.store(out, null);

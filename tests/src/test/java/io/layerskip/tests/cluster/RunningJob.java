@@ -24,7 +24,7 @@ final class RunningJob {
 
     static RunningJob submit(TestBed bed, int parallelism, String... more) throws Exception {
         RunningJob job = new RunningJob(bed, List.of(more));
-        job.submit(parallelism, List.of());
+        job.submit(parallelism, List.of(), List.of());
         return job;
     }
 
@@ -32,16 +32,17 @@ final class RunningJob {
     static RunningJob submitInJobManager(TestBed bed, int parallelism) throws Exception {
         RunningJob job = new RunningJob(bed, List.of());
         job.parallelism = parallelism;
-        job.id = bed.cluster().runInJobManager(JAR, parallelism, job.arguments());
+        job.id = bed.cluster().runInJobManager(JAR, parallelism, job.arguments(List.of()));
         return job;
     }
 
-    private void submit(int parallelism, List<String> clientOptions) throws Exception {
+    private void submit(int parallelism, List<String> clientOptions, List<String> settings)
+            throws Exception {
         this.parallelism = parallelism;
-        this.id = cluster.run(JAR, parallelism, clientOptions, arguments());
+        this.id = cluster.run(JAR, parallelism, clientOptions, arguments(settings));
     }
 
-    private List<String> arguments() {
+    private List<String> arguments(List<String> settings) {
         List<String> arguments =
                 new ArrayList<>(
                         List.of(
@@ -51,12 +52,18 @@ final class RunningJob {
                                 "--dead-letter-topic=" + Traffic.DEAD_LETTERS,
                                 "-Dlayerskip.output-order=ORDERED"));
         arguments.addAll(more);
+        arguments.addAll(settings);
         return arguments;
     }
 
     /** Submits it again, from a savepoint. */
     void restart(String savepoint, int newParallelism) throws Exception {
-        submit(newParallelism, new ArrayList<>(List.of("-s", savepoint)));
+        restart(savepoint, newParallelism, List.of());
+    }
+
+    /** The same with settings that it has until the next time. */
+    void restart(String savepoint, int newParallelism, List<String> settings) throws Exception {
+        submit(newParallelism, List.of("-s", savepoint), settings);
     }
 
     FlinkCluster cluster() {

@@ -30,16 +30,17 @@ import org.slf4j.LoggerFactory;
  * gone they keep its classes in the TaskManager's metaspace. The connector has no way to its writer
  * before that has started, hence the reflection, all of it here.
  */
-final class WriterStart {
+final class ExactlyOnceWriterFactory {
 
-    private static final Logger LOG = LoggerFactory.getLogger(WriterStart.class);
-    private static final Optional<WriterStart> INSTANCE = find();
+    private static final Logger LOG = LoggerFactory.getLogger(ExactlyOnceWriterFactory.class);
+    private static final Optional<ExactlyOnceWriterFactory> INSTANCE = find();
 
     private final Constructor<?> constructor;
     private final Method initialize;
     private final Field adminClient;
 
-    private WriterStart(Constructor<?> constructor, Method initialize, Field adminClient) {
+    private ExactlyOnceWriterFactory(
+            Constructor<?> constructor, Method initialize, Field adminClient) {
         this.constructor = constructor;
         this.initialize = initialize;
         this.adminClient = adminClient;
@@ -49,16 +50,16 @@ final class WriterStart {
     }
 
     /** None, with a warning, for a version of the connector whose writer is another one. */
-    static Optional<WriterStart> instance() {
+    static Optional<ExactlyOnceWriterFactory> instance() {
         return INSTANCE;
     }
 
-    private static Optional<WriterStart> find() {
+    private static Optional<ExactlyOnceWriterFactory> find() {
         try {
             Class<?> writer =
                     Class.forName("org.apache.flink.connector.kafka.sink.ExactlyOnceKafkaWriter");
             return Optional.of(
-                    new WriterStart(
+                    new ExactlyOnceWriterFactory(
                             writer.getDeclaredConstructor(
                                     DeliveryGuarantee.class,
                                     Properties.class,

@@ -1,0 +1,116 @@
+package io.layerskip.connectors.internal;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.flink.api.common.TaskInfo;
+import org.apache.flink.connector.kafka.sink.KafkaCommittable;
+import org.apache.flink.connector.kafka.sink.internal.BackchannelFactory;
+import org.apache.flink.connector.kafka.sink.internal.ReadableBackchannel;
+import org.apache.flink.connector.kafka.sink.internal.TransactionFinished;
+import org.apache.flink.connector.kafka.sink.internal.WritableBackchannel;
+
+/**
+ * The transactions that a writer has prepared, from there until their ids may be used again. Stands
+ * between the connector's committer, which tells it of every transaction that has ended, and the
+ * connector's writer, to which it passes that on.
+ *
+ * <p>The connector's writer takes an id again for its next transaction as soon as it hears that the
+ * last one has ended. If the job then fails before another checkpoint is complete, the transaction
+ * is committed again from the last one, which the brokers refuse because its id has been used
+ * since: as they would if they had aborted it. So that the two can be told apart, the writer hears
+ * of it only when a checkpoint is complete that no longer holds the transaction.
+ */
+final class PreparedTransactions implements AutoCloseable {
+
+    /**
+     * A transaction that waits for its commit.
+     *
+     * @param begun when it was begun, as of {@link System#nanoTime}
+     * @param snapshot number of the writer's snapshot that it was prepared for
+     */
+    private record Uncommitted(long begun, long snapshot) {}
+
+    /**
+     * A transaction that has ended.
+     *
+     * @param snapshot number of the first of the writer's snapshots whose checkpoint does not hold
+     *     it
+     */
+    private record Ended(TransactionFinished message, long snapshot) {}
+
+    private final ReadableBackchannel<TransactionFinished> fromCommitter;
+    private final WritableBackchannel<TransactionFinished> toWriter;
+    private final Map<String, Uncommitted> uncommitted = new LinkedHashMap<>();
+    private final Deque<Ended> ended = new ArrayDeque<>();
+    private long snapshots;
+
+    /** Number of the last snapshot whose checkpoint is known to be complete. */
+    private long complete;
+
+    /**
+     * @param transactionalIdPrefix of the connector's writer, in the same subtask
+     */
+    PreparedTransactions(String transactionalIdPrefix, TaskInfo task) {
+        int subtask = task.getIndexOfThisSubtask();
+        int attempt = task.getAttemptNumber();
+        BackchannelFactory channels = BackchannelFactory.getInstance();
+        fromCommitter =
+                channels.getReadableBackchannel(
+                        subtask, attempt, committersChannel(transactionalIdPrefix));
+        toWriter = channels.getWritableBackchannel(subtask, attempt, transactionalIdPrefix);
+    }
+
+    /**
+     * The name under which the committer sends; the connector's writer listens under the prefix.
+     */
+    static String committersChannel(String transactionalIdPrefix) {
+        return transactionalIdPrefix + "/ended";
+    }
+
+    /**
+     * Adds one that was just prepared for the next snapshot.
+     *
+     * @param begun when it was begun, as of {@link System#nanoTime}
+     */
+    void add(KafkaCommittable transaction, long begun) {
+        uncommitted.put(transaction.getTransactionalId(), new Uncommitted(begun, snapshots + 1));
+    }
+
+    /** The id of the oldest one that waits for its commit, and when it was begun. */
+    Optional<Map.Entry<String, Long>> oldestUncommitted() {
+        hearCommitter();
+        return uncommitted.entrySet().stream()
+                .findFirst()
+                .map(oldest -> Map.entry(oldest.getKey(), oldest.getValue().begun()));
+    }
+
+    /** Tells the writer, which takes a snapshot next, of the ids that it may use again. */
+    void beforeSnapshot() {
+        hearCommitter();
+        snapshots++;
+        while (!ended.isEmpty() && ended.element().snapshot() <= complete) {
+            toWriter.send(ended.remove().message());
+        }
+    }
+
+    private void hearCommitter() {
+        TransactionFinished message;
+        while ((message = fromCommitter.poll()) != null) {
+            Uncommitted transaction = uncommitted.remove(message.getTransactionId());
+            // One that is not known was prepared before the job was last restored.
+            if (transaction != null) {
+                complete = Math.max(complete, transaction.snapshot());
+            }
+            ended.add(new Ended(message, snapshots + 1));
+        }
+    }
+
+    @Override
+    public void close() {
+        fromCommitter.close();
+        toWriter.close();
+    }
+}
