@@ -93,7 +93,13 @@ final class PassCosts {
         TokenRows logits = model.logits(1);
         TokenDistribution distribution = new TokenDistribution(model.config().vocabSize());
         return new ChoiceCosts(
-                time(rows -> TokenDistribution.confidence(logits, 0), 1),
+                time(
+                        rows -> {
+                            logits.argmax(0);
+                            distribution.set(logits, 0);
+                            distribution.confidence();
+                        },
+                        1),
                 time(rows -> model.argmax(0), 1),
                 time(
                         rows -> {

@@ -174,12 +174,11 @@ final class SelfSpeculation {
         boolean greedy = turn.sequence().sampling().greedy();
         OptionalInt token =
                 greedy ? logits.argmax(row) : draw(turn.sequence(), drafts, logits, row);
-        if (token.isEmpty()) {
+        if (token.isEmpty() || greedy && !distribution.set(logits, row)) {
             turn.fail(NO_NUMBER);
             return;
         }
-        double confidence =
-                greedy ? TokenDistribution.confidence(logits, row) : distribution.confidence();
+        double confidence = distribution.confidence();
         if (confidence < turn.sequence().drafting().confidenceThreshold()) {
             return;
         }
@@ -205,8 +204,9 @@ final class SelfSpeculation {
 
     /** Draws what follows so many drafts: the same random numbers for draft and model. */
     private OptionalInt draw(Sequence sequence, int drafts, TokenRows logits, int row) {
-        distribution.set(logits, row, sequence.sampling());
-        return OptionalInt.of(distribution.sample(sequence.seed(), sequence.length() + drafts));
+        return distribution.set(logits, row, sequence.sampling())
+                ? OptionalInt.of(distribution.sample(sequence.seed(), sequence.length() + drafts))
+                : OptionalInt.empty();
     }
 
     /** Told what the head says to a question. */

@@ -2,60 +2,97 @@ package io.layerskip.engine;
 
 import io.layerskip.forward.TokenRows;
 import java.util.Arrays;
-import java.util.PriorityQueue;
+import java.util.OptionalInt;
 
 /**
- * Probabilities of the next token, [vocab]: softmax of the logits over the temperature, cut by
- * top-k and then top-p, as Hugging Face's logits warpers do in that order. A buffer that is filled
- * again for every token.
+ * Probabilities of the next token: softmax of the logits over the temperature, cut by top-k and
+ * then top-p, as Hugging Face's logits warpers do in that order. A buffer that is filled again for
+ * every token.
+ *
+ * <p>Where many tokens are left after top-k, rough weights settle most draws in a small part of the
+ * time. What they leave in doubt the probabilities settle, so the draws are the same as without
+ * them.
  */
 final class TokenDistribution {
 
-    private static final float NEGLIGIBLE = -20;
+    /** The probabilities of so many tokens take less time than the rough weights of all. */
+    private static final int FEW = 256;
 
-    private final float[] probabilities;
-    private final long[] candidates;
+    private static final Sampling UNCHANGED = new Sampling(1, 0, 1);
+
+    private final float[] logits;
+    private final int[] vocabulary;
+    private final int[] best;
+    private final RadixSelection selection = new RadixSelection();
+    private final RoughWeights rough;
+    private final double[] probabilities;
+    private final long[] order;
+
+    private Sampling sampling;
+    private double greatest;
+
+    /** The tokens that top-k leaves, rising. */
+    private int[] tokens;
+
+    private int count;
+
+    /** Whether the probabilities of the tokens are computed. */
+    private boolean exact;
 
     TokenDistribution(int vocabSize) {
-        this.probabilities = new float[vocabSize];
-        this.candidates = new long[vocabSize];
+        this.logits = new float[vocabSize];
+        this.vocabulary = new int[vocabSize];
+        Arrays.setAll(vocabulary, token -> token);
+        this.best = new int[vocabSize];
+        this.rough = new RoughWeights(vocabSize);
+        this.probabilities = new double[vocabSize];
+        this.order = new long[vocabSize];
+    }
+
+    /** Takes the model's own distribution: at temperature 1, with nothing cut. */
+    boolean set(TokenRows rows, int row) {
+        return set(rows, row, UNCHANGED);
     }
 
     /**
-     * Takes the distribution that row {@code row} of the logits gives.
+     * Takes the distribution that a row of logits gives.
      *
-     * @throws ArithmeticException if the logits are no numbers
+     * @param rows [rows, vocab]
+     * @param sampling not greedy
+     * @return false if the logits give none, and then there is nothing to ask: one is NaN or
+     *     positive infinity, or all are negative infinity
      */
-    void set(TokenRows logits, int row, Sampling sampling) {
-        logits.values().get(row * logits.width(), probabilities);
-        double threshold = topKThreshold(sampling.topK());
-        double greatest = Double.NEGATIVE_INFINITY;
-        for (float logit : probabilities) {
-            greatest = Math.max(greatest, logit);
+    boolean set(TokenRows rows, int row, Sampling sampling) {
+        rows.read(row, logits, 0);
+        this.sampling = sampling;
+        greatest = greatestLogit();
+        if (!Double.isFinite(greatest)) {
+            return false;
         }
-        for (int token = 0; token < probabilities.length; token++) {
-            double logit = probabilities[token];
-            probabilities[token] =
-                    logit < threshold
-                            ? 0
-                            : (float) Math.exp((logit - greatest) / sampling.temperature());
+        cutToBest(sampling.topK());
+        exact = false;
+        if (count > FEW) {
+            rough.set(logits, greatest, sampling);
+        } else {
+            compute();
         }
-        normalise();
-        if (sampling.topP() < 1) {
-            cutToNucleus(sampling.topP());
-            normalise();
-        }
+        return true;
     }
 
     float probability(int token) {
-        return probabilities[token];
+        compute();
+        int index = Arrays.binarySearch(tokens, 0, count, token);
+        return index < 0 ? 0 : (float) probabilities[index];
     }
 
-    /** The greatest probability. */
+    /** The greatest probability, to a thousandth of it. */
     double confidence() {
-        float greatest = 0;
-        for (float probability : probabilities) {
-            greatest = Math.max(greatest, probability);
+        if (!exact) {
+            return rough.confidence();
+        }
+        double greatest = 0;
+        for (int i = 0; i < count; i++) {
+            greatest = Math.max(greatest, probabilities[i]);
         }
         return greatest;
     }
@@ -72,51 +109,80 @@ final class TokenDistribution {
      */
     int sample(long seed, int position) {
         long stream = SplitMix64.mix(seed + SplitMix64.mix(position));
+        OptionalInt settled = exact ? OptionalInt.empty() : rough.winner(stream);
+        return settled.isPresent() ? settled.getAsInt() : winner(stream);
+    }
+
+    private int winner(long stream) {
+        compute();
         int winner = -1;
         double least = Double.POSITIVE_INFINITY;
-        for (int token = 0; token < probabilities.length; token++) {
-            if (probabilities[token] > 0) {
-                double time = -Math.log(SplitMix64.uniform(stream, token)) / probabilities[token];
+        for (int i = 0; i < count; i++) {
+            if (probabilities[i] > 0) {
+                double u = SplitMix64.uniform(SplitMix64.bits(stream, tokens[i]));
+                double time = -Math.log(u) / probabilities[i];
                 if (time < least) {
                     least = time;
-                    winner = token;
+                    winner = tokens[i];
                 }
             }
         }
         return winner;
     }
 
-    /** The probability of the likeliest token at temperature 1. */
-    static double confidence(TokenRows logits, int row) {
-        var values = logits.values();
-        int start = row * logits.width();
-        float greatest = values.get(start + logits.argmax(row).orElseThrow());
-        double sum = 0;
-        for (int token = 0; token < logits.width(); token++) {
-            float below = values.get(start + token) - greatest;
-            // What lies further below does not show in the sum, and exponentials take time.
-            if (below > NEGLIGIBLE) {
-                sum += Math.exp(below);
-            }
+    /** NaN if any logit is. */
+    private float greatestLogit() {
+        float greatest = Float.NEGATIVE_INFINITY;
+        for (float logit : logits) {
+            greatest = Math.max(greatest, logit);
         }
-        return 1 / sum;
+        return greatest;
     }
 
-    /** The k-th greatest logit; equals of it are kept, as torch.topk's threshold keeps them. */
-    private double topKThreshold(int k) {
-        if (k == 0 || k >= probabilities.length) {
-            return Double.NEGATIVE_INFINITY;
+    /** Keeps the k greatest logits and the equals of the k-th, as torch.topk's threshold does. */
+    private void cutToBest(int k) {
+        if (k == 0 || k >= logits.length) {
+            tokens = vocabulary;
+            count = logits.length;
+            return;
         }
-        PriorityQueue<Float> greatest = new PriorityQueue<>(k);
-        for (float logit : probabilities) {
-            if (greatest.size() < k) {
-                greatest.add(logit);
-            } else if (logit > greatest.peek()) {
-                greatest.poll();
-                greatest.add(logit);
+        float threshold = selection.greatest(logits, k);
+        tokens = best;
+        count = 0;
+        for (int token = 0; token < logits.length; token++) {
+            if (logits[token] >= threshold) {
+                best[count++] = token;
+            } else {
+                logits[token] = Float.NEGATIVE_INFINITY;
             }
         }
-        return greatest.peek();
+    }
+
+    private void compute() {
+        if (exact) {
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            probabilities[i] =
+                    (float) Math.exp((logits[tokens[i]] - greatest) / sampling.temperature());
+        }
+        normalise();
+        if (sampling.topP() < 1) {
+            cutToNucleus(sampling.topP());
+            normalise();
+        }
+        exact = true;
+    }
+
+    /** Rounded to float, as they have always been: other roundings would draw other tokens. */
+    private void normalise() {
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += probabilities[i];
+        }
+        for (int i = 0; i < count; i++) {
+            probabilities[i] = (float) (probabilities[i] / sum);
+        }
     }
 
     /**
@@ -124,36 +190,23 @@ final class TokenDistribution {
      */
     private void cutToNucleus(double topP) {
         // A token this improbable cannot be needed: all such together stay under 1 - top_p.
-        float negligible = (float) ((1 - topP) / probabilities.length);
-        int count = 0;
-        for (int token = 0; token < probabilities.length; token++) {
-            if (probabilities[token] >= negligible) {
+        float negligible = (float) ((1 - topP) / logits.length);
+        int candidates = 0;
+        for (int i = 0; i < count; i++) {
+            if (probabilities[i] >= negligible) {
                 // Bits of positive floats order as the floats do; equals order by token.
-                long bits = Float.floatToIntBits(probabilities[token]);
-                candidates[count++] = bits << 32 | (Integer.MAX_VALUE - token);
+                long bits = Float.floatToIntBits((float) probabilities[i]);
+                order[candidates++] = bits << 32 | (Integer.MAX_VALUE - i);
             }
         }
-        Arrays.sort(candidates, 0, count);
-        Arrays.fill(probabilities, 0);
+        Arrays.sort(order, 0, candidates);
+        Arrays.fill(probabilities, 0, count, 0);
         double cumulative = 0;
-        while (count > 0 && cumulative < topP) {
-            long candidate = candidates[--count];
+        while (candidates > 0 && cumulative < topP) {
+            long candidate = order[--candidates];
             float probability = Float.intBitsToFloat((int) (candidate >>> 32));
             probabilities[Integer.MAX_VALUE - (int) candidate] = probability;
             cumulative += probability;
-        }
-    }
-
-    private void normalise() {
-        double sum = 0;
-        for (float probability : probabilities) {
-            sum += probability;
-        }
-        if (!(sum > 0)) {
-            throw new ArithmeticException("probabilities sum to " + sum);
-        }
-        for (int token = 0; token < probabilities.length; token++) {
-            probabilities[token] = (float) (probabilities[token] / sum);
         }
     }
 }

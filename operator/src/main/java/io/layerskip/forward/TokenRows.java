@@ -69,20 +69,20 @@ public final class TokenRows implements AutoCloseable {
 
     /**
      * The greatest element of a row, the first of equals; empty if it is no finite number. Of
-     * logits, the likeliest token.
+     * logits, the likeliest token. NaN is passed over unless it is the first element.
      */
     public OptionalInt argmax(int row) {
-        FloatBuffer elements = values;
         int start = row * width;
         int best = 0;
+        float greatest = values.get(start);
         for (int i = 1; i < width; i++) {
-            if (elements.get(start + i) > elements.get(start + best)) {
+            float value = values.get(start + i);
+            if (value > greatest) {
+                greatest = value;
                 best = i;
             }
         }
-        return Float.isFinite(elements.get(start + best))
-                ? OptionalInt.of(best)
-                : OptionalInt.empty();
+        return Float.isFinite(greatest) ? OptionalInt.of(best) : OptionalInt.empty();
     }
 
     /** Rows [0, count) as a tensor [1, count, width] over this buffer's memory. */

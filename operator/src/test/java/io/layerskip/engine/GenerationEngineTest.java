@@ -9,8 +9,14 @@ import io.layerskip.forward.Precision;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.BundledModel.GoldenCase;
 import io.layerskip.model.Checkpoint;
+import io.layerskip.model.CheckpointWriter;
+import io.layerskip.model.Weight;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -24,6 +30,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class GenerationEngineTest {
 
@@ -449,6 +457,43 @@ class GenerationEngineTest {
         assertThat(result.failure().orElseThrow().kind())
                 .isEqualTo(GenerationFailure.Kind.INTERNAL_ERROR);
         assertThat(generate(asked()).text()).isEqualTo(GOLDEN.completion());
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {0, 1})
+    void aRequestWhoseLogitsAreNoNumbersFailsAlone(double temperature, @TempDir Path folder)
+            throws Exception {
+        new CheckpointWriter(1).write(folder);
+        breakEmbedding(folder, "broken");
+        GenerationParameters few =
+                GenerationParameters.builder().temperature(temperature).maxTokens(3).build();
+        try (Checkpoint damaged = Checkpoint.open(folder);
+                GenerationEngine other =
+                        GenerationEngine.open(damaged, EngineSettings.builder(2).build())) {
+            Generation fails = other.submit(new GenerationRequest("1", "broken", few));
+            Generation goesOn = other.submit(new GenerationRequest("2", "whole", few));
+
+            assertThat(fails.result().join().failure().orElseThrow())
+                    .isEqualTo(
+                            new GenerationFailure(
+                                    GenerationFailure.Kind.INTERNAL_ERROR,
+                                    "generation failed: the model's logits are no finite numbers"));
+            assertThat(goesOn.result().join().failure()).isEmpty();
+        }
+    }
+
+    /** Makes the embedding of a text's last token start with NaN. */
+    private static void breakEmbedding(Path folder, String text) throws Exception {
+        try (Checkpoint intact = Checkpoint.open(folder)) {
+            int[] tokens = intact.tokenizer().encode(text);
+            Weight embedding = intact.weight("model.embed_tokens.weight");
+            long row = tokens[tokens.length - 1] * intact.config().hiddenSize();
+            try (FileChannel file = FileChannel.open(embedding.file(), StandardOpenOption.WRITE)) {
+                ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES);
+                bytes.order(ByteOrder.LITTLE_ENDIAN).putFloat(0, Float.NaN);
+                file.write(bytes, embedding.offset() + Float.BYTES * row);
+            }
+        }
     }
 
     @Test
