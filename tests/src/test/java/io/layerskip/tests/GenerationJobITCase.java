@@ -27,6 +27,7 @@ import java.util.UUID;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.core.execution.JobClient;
@@ -286,6 +287,16 @@ class GenerationJobITCase {
         } finally {
             job.cancel().get();
         }
+    }
+
+    @Test
+    void theLastCheckpointIsKeptWhenTheJobFailsForGood() {
+        StreamExecutionEnvironment env = environment();
+
+        GenerationJob.build(env, options(Map.of()));
+
+        assertThat(env.getCheckpointConfig().getExternalizedCheckpointRetention())
+                .isEqualTo(ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION);
     }
 
     @Test

@@ -66,7 +66,7 @@ class LostTransactionITCase {
         savepoint =
                 job.triggerSavepoint(savepoints.toString(), SavepointFormatType.CANONICAL).get();
         job.cancel().get();
-        await(() -> job.getJobStatus().get() == JobStatus.CANCELED);
+        await("the cancellation", () -> job.getJobStatus().get() == JobStatus.CANCELED);
         admin.fenceProducers(open).all().get();
     }
 
@@ -88,11 +88,8 @@ class LostTransactionITCase {
     void runsAndCountsWhatIsLostWhereThatIsAccepted() throws Exception {
         JobClient job = submit(fromSavepoint(), true);
         try {
-            await(() -> lostTransactions(job) == 1);
-
-            assertThat(lostTransactions(job)).isEqualTo(1);
-            await(() -> job.getJobStatus().get() == JobStatus.RUNNING);
-            assertThat(job.getJobStatus().get()).isEqualTo(JobStatus.RUNNING);
+            await("a lost transaction", () -> lostTransactions(job) == 1);
+            await("it to run", () -> job.getJobStatus().get() == JobStatus.RUNNING);
         } finally {
             job.cancel().get();
         }
@@ -125,7 +122,7 @@ class LostTransactionITCase {
     }
 
     private List<String> awaitOpenTransactions() throws Exception {
-        await(() -> !openTransactions().isEmpty());
+        await("an open transaction", () -> !openTransactions().isEmpty());
         return openTransactions();
     }
 
@@ -152,10 +149,10 @@ class LostTransactionITCase {
         boolean isMet() throws Exception;
     }
 
-    /** Waits until a condition is met, or a minute. */
-    private static void await(Condition condition) throws Exception {
+    private static void await(String what, Condition condition) throws Exception {
         long deadline = System.nanoTime() + DEADLINE.toNanos();
-        while (!condition.isMet() && System.nanoTime() < deadline) {
+        while (!condition.isMet()) {
+            assertThat(System.nanoTime()).as("end of a minute, for %s", what).isLessThan(deadline);
             Thread.sleep(100);
         }
     }

@@ -17,13 +17,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The connector's committer, which goes on when the brokers refuse a commit, and has the loss in
- * its log alone. Here it ends the job, unless the loss is accepted. The job does not restart, as
- * its checkpoint would bring the same transaction again.
+ * The connector's committer, except that a transaction that is lost ends the job, unless that is
+ * accepted; the connector's only logs it and goes on. The job does not restart, as its checkpoint
+ * would bring the same transaction again.
  *
- * <p>A job that starts from a checkpoint commits transactions that may have been committed before.
+ * <p>A job that starts from a checkpoint commits transactions that it may have committed before.
  * Brokers with version 2 of transactions (Kafka 4) refuse these too, so they are asked what became
- * of a transaction before it counts as lost.
+ * of a transaction before it counts as lost. Their answer is about the last transaction of an id:
+ * {@link PreparedTransactions} sees to it that this is the one.
  */
 final class CheckedCommitter implements Committer<KafkaCommittable> {
 
@@ -98,15 +99,17 @@ final class CheckedCommitter implements Committer<KafkaCommittable> {
     }
 
     private static String whatToDo() {
-        return (". This comes of a job that was down, between a checkpoint and its commit, for longer"
-                        + " than %s, or of a start from a checkpoint or savepoint that is not the"
-                        + " job's last. To have the requests answered, start the job from a"
-                        + " savepoint or from offsets of the source topics that lie before them,"
-                        + " which also repeats others. To go on without, start it from its last"
-                        + " checkpoint with %s: true; do the same where the job ran on after the"
-                        + " checkpoint or savepoint, and so has committed them itself")
+        return (". This happens when the job is down, between a checkpoint and its commit, for longer"
+                        + " than %s, when another job uses its %s, and when it starts from a"
+                        + " checkpoint or savepoint that is not its last. To have the requests"
+                        + " answered, start the job from a savepoint, or from offsets of the source"
+                        + " topics, that lie before them; that repeats others too. To go on without"
+                        + " them, start it from its last checkpoint with %s: true. Do so too if the"
+                        + " job ran on after this checkpoint or savepoint, because then it has"
+                        + " committed them itself")
                 .formatted(
                         KafkaOptions.SINK_TRANSACTION_TIMEOUT.key(),
+                        KafkaOptions.SINK_TRANSACTIONAL_ID_PREFIX.key(),
                         KafkaOptions.SINK_ACCEPT_LOST_TRANSACTIONS.key());
     }
 

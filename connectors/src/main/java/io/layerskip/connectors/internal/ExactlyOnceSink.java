@@ -31,17 +31,16 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * The connector's exactly-once sink with pooled transactional ids, which loses nothing silently:
+ * The connector's exactly-once sink with pooled transactional ids, except that
  *
  * <ul>
  *   <li>a writer fails before one of its transactions is too old to be committed, see {@link
  *       WatchingWriter};
- *   <li>a commit that the brokers refuse ends the job, see {@link CheckedCommitter}, since the
- *       writers leave no room for another reason than a loss, see {@link PreparedTransactions}.
+ *   <li>a transaction that is lost all the same ends the job, see {@link CheckedCommitter};
+ *   <li>writers leave no admin client behind, see {@link ExactlyOnceWriterFactory}.
  * </ul>
  *
- * <p>Its writers leave no admin client behind, see {@link ExactlyOnceWriterFactory}. All else is
- * the connector's, what stands in savepoints included.
+ * <p>All else is the connector's, what stands in savepoints included.
  */
 @Internal
 public final class ExactlyOnceSink
@@ -86,9 +85,9 @@ public final class ExactlyOnceSink
     }
 
     /**
-     * How old a transaction may become before its commit. What remains of the timeout, a twentieth,
-     * is for a checkpoint that completes in spite of it, in the moment in which the job fails:
-     * restarted from that one, the job still has to commit it in time.
+     * How old a transaction may become before its commit: 95 % of the timeout. The rest is for a
+     * checkpoint that completes at the moment when the job fails. The job then restarts from that
+     * one, and has to commit its transactions before the brokers abort them.
      *
      * @param transactionTimeout after which the brokers abort a transaction
      */

@@ -13,15 +13,15 @@ import org.apache.flink.connector.kafka.sink.internal.TransactionFinished;
 import org.apache.flink.connector.kafka.sink.internal.WritableBackchannel;
 
 /**
- * The transactions that a writer has prepared, from there until their ids may be used again. Stands
- * between the connector's committer, which tells it of every transaction that has ended, and the
- * connector's writer, to which it passes that on.
+ * The transactions that a writer has prepared, until their ids may be used again. Stands between
+ * the connector's committer, which says when a transaction has ended, and the connector's writer,
+ * which then may use its id for another.
  *
- * <p>The connector's writer takes an id again for its next transaction as soon as it hears that the
- * last one has ended. If the job then fails before another checkpoint is complete, the transaction
- * is committed again from the last one, which the brokers refuse because its id has been used
- * since: as they would if they had aborted it. So that the two can be told apart, the writer hears
- * of it only when a checkpoint is complete that no longer holds the transaction.
+ * <p>The writer is told only when a checkpoint is complete that does not hold the transaction any
+ * more. Were it told at once, the id would be in use again while the last complete checkpoint still
+ * holds the transaction. If the job failed then, it would commit the transaction a second time, and
+ * neither the brokers' refusal nor what they know of the id would say whether the first time has
+ * succeeded.
  */
 final class PreparedTransactions implements AutoCloseable {
 

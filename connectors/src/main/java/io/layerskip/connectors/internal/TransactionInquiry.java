@@ -56,9 +56,7 @@ final class TransactionInquiry implements AutoCloseable {
                                 transaction.getProducerId(),
                                 transaction.getEpoch(),
                                 partitions(transaction),
-                                last.map(description -> reason(transaction, description))
-                                        .orElse(
-                                                "they do not know its id any more, nor whether it was committed")));
+                                reason(transaction, last)));
     }
 
     private Optional<TransactionDescription> last(String transactionalId)
@@ -100,13 +98,18 @@ final class TransactionInquiry implements AutoCloseable {
         return epoch == transaction.getEpoch() || epoch == transaction.getEpoch() + 1;
     }
 
-    private static String reason(KafkaCommittable transaction, TransactionDescription last) {
-        if (ABORTED.contains(last.state()) && isSame(transaction, last)) {
+    private static String reason(
+            KafkaCommittable transaction, Optional<TransactionDescription> last) {
+        if (last.isEmpty()) {
+            return "they do not know its id any more, nor whether it was committed";
+        }
+        TransactionState state = last.get().state();
+        if (ABORTED.contains(state) && isSame(transaction, last.get())) {
             return "they have aborted it, so its completions and dead letters are lost";
         }
         return ("its id has been used again since, and whether it was committed is not known"
                         + " (%s, producer id %d, epoch %d)")
-                .formatted(last.state(), last.producerId(), last.producerEpoch());
+                .formatted(state, last.get().producerId(), last.get().producerEpoch());
     }
 
     /** The partitions that it wrote to, as far as the brokers know them. */

@@ -58,8 +58,8 @@ enum Fault {
     },
 
     /**
-     * The JobManagers' disk is full, so every task has done its part of a checkpoint when it fails,
-     * until after the brokers would have aborted the first of the transactions that wait for one.
+     * The JobManagers' disk is full: a checkpoint fails when every task has done its part, and the
+     * transactions that wait for it would be aborted before the disk has room again.
      */
     CHECKPOINTS_FAIL_LONGER_THAN_A_TRANSACTION_MAY_STAY_OPEN {
         @Override
@@ -135,7 +135,7 @@ enum Fault {
                     "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000",
                     "-Dkafka.sink.transaction.timeout.ms=13 s");
 
-    /** And an interval, and what the broker takes to notice. */
+    /** The first one is open for up to an interval before; the broker looks every second. */
     private static final Duration PAST_THE_TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
 
     /** Lets it happen; returns when it is over, not when the job has recovered. */

@@ -24,10 +24,10 @@ class FaultsITCase {
 
     private static final List<Fault> BY_DEFAULT =
             List.of(
-                    // DEV                     Fault.TASK_MANAGER_KILLED,
-                    // DEV                     Fault.LEADING_JOB_MANAGER_KILLED,
-                    // DEV                     Fault.BROKER_KILLED,
-                    // DEV                     Fault.RESCALED,
+                    Fault.TASK_MANAGER_KILLED,
+                    Fault.LEADING_JOB_MANAGER_KILLED,
+                    Fault.BROKER_KILLED,
+                    Fault.RESCALED,
                     Fault.CHECKPOINTS_FAIL_LONGER_THAN_A_TRANSACTION_MAY_STAY_OPEN);
 
     private static final int PARTITIONS = 3;
