@@ -17,6 +17,10 @@ final class ActiveGeneration implements Generation {
     private final Consumer<TextChunk> listener;
     private final boolean watched;
     private final CompletableFuture<GenerationResult> result = new CompletableFuture<>();
+
+    /** For others: whoever completes or cancels it ends nothing here. */
+    private final CompletableFuture<GenerationResult> shown = result.copy();
+
     private final GenerationProgress resumed;
     private final long submitted;
 
@@ -57,14 +61,14 @@ final class ActiveGeneration implements Generation {
         this.submitted = System.nanoTime() - resumed.statistics().totalNanos();
         this.timeToFirstToken = resumed.statistics().timeToFirstTokenNanos();
         this.listener = listener;
-        this.watched = watched || !request.parameters().stop().isEmpty();
+        this.watched = watched;
         int[] tokens = resumed.tokenIds().stream().mapToInt(token -> token).toArray();
         this.written = new Written(tokens, 0, tokens.length, resumed.statistics());
     }
 
     @Override
     public CompletableFuture<GenerationResult> result() {
-        return result;
+        return shown;
     }
 
     @Override
@@ -96,6 +100,10 @@ final class ActiveGeneration implements Generation {
         show();
     }
 
+    boolean isStarted() {
+        return started.isPresent();
+    }
+
     Sequence sequence() {
         return started.orElseThrow().sequence();
     }
@@ -123,8 +131,8 @@ final class ActiveGeneration implements Generation {
     }
 
     /**
-     * Writes what a round brought, and completes the result if that is the end. Nobody sees the
-     * last token written and no result: the result comes first.
+     * Writes what a round brought, and completes the result if that is the end. Nobody can see the
+     * last token before the result.
      *
      * @param counter counts the tokens too, before anybody sees them
      * @return how many tokens were written
@@ -150,7 +158,7 @@ final class ActiveGeneration implements Generation {
         if (timeToFirstToken == 0) {
             timeToFirstToken = System.nanoTime() - submitted;
         }
-        if (watched) {
+        if (watched || text().hasStops()) {
             publish(text().advance(sequence().tokens(), sequence().length()), drafted);
         }
     }

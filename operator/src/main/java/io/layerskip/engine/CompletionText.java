@@ -59,6 +59,11 @@ final class CompletionText {
         return release(text.length());
     }
 
+    /** Whether there are stop texts to look for. */
+    boolean hasStops() {
+        return !stops.isEmpty();
+    }
+
     /** Whether a stop text came; nothing is added after it. */
     boolean stopped() {
         return stopped;

@@ -53,18 +53,9 @@ final class ContinuousBatching {
         }
     }
 
-    /** Takes what is prepared, as far as there is a place; waits if there is nothing else to do. */
+    /** Takes what is ready, as far as there are places; waits if there is nothing else to do. */
     void admit(PreparationQueue queue) throws InterruptedException {
-        if (scheduler.isEmpty()) {
-            scheduler.add(queue.take());
-        }
-        while (scheduler.hasPlace()) {
-            Optional<ActiveGeneration> next = queue.poll();
-            if (next.isEmpty()) {
-                return;
-            }
-            scheduler.add(next.get());
-        }
+        queue.handOver(scheduler);
     }
 
     /** Takes everyone a step further: as many tokens as are drafted and accepted, and one more. */

@@ -46,6 +46,7 @@ final class DraftPolicy {
     private int sequences;
     private int rows;
     private int steps;
+    private boolean probing;
     private double spent;
 
     /**
@@ -69,6 +70,7 @@ final class DraftPolicy {
         this.rows = rows;
         spent = 0;
         steps = 0;
+        probing = false;
     }
 
     /** Probability that the model accepts a token of that confidence, if all before it were. */
@@ -113,7 +115,8 @@ final class DraftPolicy {
                 kept = n;
             }
         }
-        if (kept == 0 && probes()) {
+        probing = roundsWithoutDraft >= ROUNDS_UNTIL_PROBE && steps < PROBE_TOKENS;
+        if (kept == 0 && probing) {
             kept = 1;
         }
         steps += kept > 0 ? 1 : 0;
@@ -125,10 +128,6 @@ final class DraftPolicy {
         return a.draftsAutomatically() == b.draftsAutomatically()
                 ? Double.compare(b.survival(), a.survival())
                 : Boolean.compare(a.draftsAutomatically(), b.draftsAutomatically());
-    }
-
-    private boolean probes() {
-        return roundsWithoutDraft >= ROUNDS_UNTIL_PROBE && steps < PROBE_TOKENS;
     }
 
     /**
@@ -146,7 +145,7 @@ final class DraftPolicy {
         boolean worth =
                 !turn.draftsAutomatically()
                         || turn.survival() * acceptance >= price[sequences] * cost
-                        || probes();
+                        || probing;
         rows += worth ? 1 : 0;
         return worth;
     }

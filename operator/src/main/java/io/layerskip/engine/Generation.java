@@ -9,7 +9,7 @@ public interface Generation {
 
     /**
      * Completes with what became of the request; exceptionally only if the engine itself broke or
-     * was closed. Completed on the engine's thread.
+     * was closed. Completed on one of the engine's threads.
      */
     CompletableFuture<GenerationResult> result();
 

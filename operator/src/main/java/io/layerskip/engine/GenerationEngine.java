@@ -13,15 +13,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Generates with one model on one thread of its own; another one prepares requests.
+ * Generates with one model on one thread of its own; another one prepares those with long prompts.
  *
  * <p>Requests queue without a bound (whoever submits bounds what is in flight). Up to {@link
  * EngineSettings#maxBatchSize} are generated together and share every pass over the weights: new
  * ones join between rounds and finished ones leave at once. A prompt is taken in parts beside the
  * others' rounds, so that a long one does not stall them; beginnings that prompts have in common
  * are computed once. When the memory for keys and values is full, requests wait, and if those under
- * way need more, the youngest gives of its part and waits too. A request that fails is a result;
- * only a model that breaks ends the engine, and then every result completes with an {@link
+ * way need more, the youngest gives up part of its memory and waits too. A request that fails is a
+ * result; only a model that breaks ends the engine, and then every result completes with an {@link
  * EngineFailedException}.
  *
  * <pre>{@code
@@ -54,10 +54,7 @@ public final class GenerationEngine implements AutoCloseable {
         this.batching = new ContinuousBatching(model, memory, settings, errors, writtenTokens);
         this.queue =
                 new PreparationQueue(
-                        new RequestPreparation(checkpoint, settings, memory),
-                        errors,
-                        settings.maxBatchSize(),
-                        this::end);
+                        new RequestPreparation(checkpoint, settings, memory), errors, this::end);
         thread.setDaemon(true);
     }
 
@@ -143,7 +140,9 @@ public final class GenerationEngine implements AutoCloseable {
 
     /**
      * Ends what runs and waits (its results complete with an {@link EngineFailedException}), waits
-     * for the pass under way, and frees the sessions. Idempotent.
+     * for the pass under way and the prompt that is being tokenised, and frees the sessions.
+     * Idempotent. Not to be called by a listener or by what follows a result: those run on the
+     * threads that are waited for.
      */
     @Override
     public void close() {
@@ -167,7 +166,8 @@ public final class GenerationEngine implements AutoCloseable {
                 batching.round();
             }
         } catch (InterruptedException e) {
-            // end() wakes the thread while it waits for requests.
+            // Mostly end() itself, which wakes the thread while it waits for requests.
+            end(new EngineFailedException("the engine's thread was interrupted", e));
         } catch (RuntimeException | Error e) {
             end(new EngineFailedException("the model broke: " + e, e));
         } finally {

@@ -9,13 +9,16 @@ final class MeanCost {
     /** What took this many times the mean was interrupted by something else. */
     private static final double OUTLIER = 4;
 
+    /** A coarse clock may tell none at all, and nothing would be learned from there. */
+    private static final double LEAST = 1e-3;
+
     private double micros;
 
     /**
-     * @param micros what it takes at first, above 0
+     * @param micros what it takes at first
      */
     MeanCost(double micros) {
-        this.micros = micros;
+        this.micros = Math.max(micros, LEAST);
     }
 
     double micros() {
@@ -23,6 +26,6 @@ final class MeanCost {
     }
 
     void observe(double taken) {
-        micros += NEW * (Math.min(taken, OUTLIER * micros) - micros);
+        micros += NEW * (Math.max(Math.min(taken, OUTLIER * micros), LEAST) - micros);
     }
 }

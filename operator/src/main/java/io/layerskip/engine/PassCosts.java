@@ -63,14 +63,14 @@ final class PassCosts {
         List<Pass> passes = new ArrayList<>();
         for (int i = 0; i < model.segments(); i++) {
             int segment = i;
-            RaggedBatch spans = new RaggedBatch();
+            RaggedBatch batch = new RaggedBatch();
             passes.add(
                     rows -> {
-                        spans.clear();
+                        batch.clear();
                         for (int left = rows; left > 0; left -= blockRows) {
-                            spans.add(cache, 0, Math.min(left, blockRows));
+                            batch.add(cache, 0, Math.min(left, blockRows));
                         }
-                        model.forward(segment, spans);
+                        model.forward(segment, batch);
                     });
         }
         passes.add(rows -> model.logits(Math.min(rows, LayerSkipModel.MAX_LOGIT_ROWS)));
@@ -84,8 +84,6 @@ final class PassCosts {
         }
         int headSizes = Arrays.binarySearch(SIZES, LayerSkipModel.MAX_LOGIT_ROWS) + 1;
         CostCurve head = curve(headSizes, deadline, passes.get(model.segments()));
-        TokenRows logits = model.logits(1);
-        TokenDistribution distribution = new TokenDistribution(model.config().vocabSize());
         return new PassCosts(segments, head, choices(model));
     }
 

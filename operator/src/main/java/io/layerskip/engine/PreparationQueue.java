@@ -8,38 +8,45 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Consumer;
 
 /**
- * Where requests wait until they can be under way: for a thread that prepares them one by one, and
- * then for a place. Those that cannot be served end here, so that however many and long they are,
- * they hold up nobody who is under way.
+ * Where requests wait until they can be under way. Those with long prompts are prepared on a thread
+ * of its own meanwhile, so that they hold up nobody; short ones are prepared when they are handed
+ * over, so that they are under way in the very next round.
  *
  * <pre>
- *   submit --> submitted --> [thread: RequestPreparation] --> prepared --> take, poll
- *              unbounded                                      bounded: sequences take memory
+ *   submit --long--> submitted --[thread: RequestPreparation]--> ready --[short: RequestPreparation]-->
+ *      '-------------------------- short ------------------------->'                          Scheduler
  * </pre>
+ *
+ * <p>Between two rounds, prompts of {@value #CHARACTERS_A_ROUND} characters at the most are
+ * prepared, also where none of their requests can be served: tokenising takes 1 to 3 µs a
+ * character.
  */
 final class PreparationQueue {
+
+    private static final int LONG_PROMPT_CHARACTERS = 512;
+    private static final int CHARACTERS_A_ROUND = 2048;
+
+    /** What a request takes apart from its prompt, in characters. */
+    private static final int CHARACTERS_OF_A_REQUEST = 16;
 
     private final RequestPreparation preparation;
     private final InternalErrors errors;
     private final Consumer<EngineFailedException> onError;
     private final Thread thread = new Thread(this::run, "layerskip-tokenizer");
     private final BlockingQueue<ActiveGeneration> submitted = new LinkedBlockingQueue<>();
-    private final BlockingQueue<ActiveGeneration> prepared;
+    private final BlockingQueue<ActiveGeneration> ready = new LinkedBlockingQueue<>();
 
     private volatile Optional<EngineFailedException> ended = Optional.empty();
 
     /**
-     * @param capacity most requests that wait prepared
      * @param onError told if the thread cannot go on
      */
     PreparationQueue(
             RequestPreparation preparation,
             InternalErrors errors,
-            int capacity,
             Consumer<EngineFailedException> onError) {
         this.preparation = preparation;
         this.errors = errors;
-        this.prepared = new LinkedBlockingQueue<>(capacity);
         this.onError = onError;
         thread.setDaemon(true);
     }
@@ -50,27 +57,43 @@ final class PreparationQueue {
 
     /** Takes a request; never blocks. Thread-safe. */
     void submit(ActiveGeneration generation) {
-        submitted.add(generation);
+        boolean isLong = generation.request().prompt().length() > LONG_PROMPT_CHARACTERS;
+        BlockingQueue<ActiveGeneration> queue = isLong ? submitted : ready;
+        queue.add(generation);
         // Whoever ends the queue empties it afterwards; one of the two sees this request.
-        if (ended.isPresent() && submitted.remove(generation)) {
+        if (ended.isPresent() && queue.remove(generation)) {
             generation.abandon(ended.get());
         }
     }
 
-    /** The next request that is prepared; waits for one. */
-    ActiveGeneration take() throws InterruptedException {
-        return prepared.take();
+    /** Hands over what is ready, as far as there are places; waits if there is nothing to do. */
+    void handOver(Scheduler scheduler) throws InterruptedException {
+        int charactersLeft = CHARACTERS_A_ROUND;
+        if (scheduler.isEmpty()) {
+            charactersLeft -= handOver(ready.take(), scheduler);
+        }
+        while (charactersLeft > 0 && scheduler.hasPlace() && !ready.isEmpty()) {
+            charactersLeft -= handOver(ready.remove(), scheduler);
+        }
     }
 
-    /** The next request that is prepared, if there is one. */
-    Optional<ActiveGeneration> poll() {
-        return Optional.ofNullable(prepared.poll());
+    /** Returns the characters that had to be prepared for it. */
+    private int handOver(ActiveGeneration generation, Scheduler scheduler) {
+        int characters = 0;
+        if (!generation.isStarted()) {
+            characters = CHARACTERS_OF_A_REQUEST + generation.request().prompt().length();
+            prepare(generation);
+        }
+        if (!generation.isDone()) {
+            scheduler.add(generation);
+        }
+        return characters;
     }
 
     /** Ends the requests that were aborted while they waited. */
     void endAborted() {
         submitted.removeIf(ActiveGeneration::endIfAborted);
-        prepared.removeIf(ActiveGeneration::endIfAborted);
+        ready.removeIf(ActiveGeneration::endIfAborted);
     }
 
     /** Prepares no more requests; never blocks. Thread-safe. */
@@ -83,7 +106,7 @@ final class PreparationQueue {
     void close() {
         Threads.join(thread);
         List<ActiveGeneration> left = new ArrayList<>();
-        prepared.drainTo(left);
+        ready.drainTo(left);
         submitted.drainTo(left);
         left.forEach(generation -> generation.abandon(ended.orElseThrow()));
     }
@@ -92,36 +115,30 @@ final class PreparationQueue {
         try {
             while (ended.isEmpty()) {
                 ActiveGeneration generation = submitted.take();
-                if (generation.endIfAborted()) {
-                    continue;
-                }
-                Optional<GenerationFailure> failure = prepare(generation);
-                if (failure.isPresent()) {
-                    generation.fail(failure.get());
-                } else {
-                    put(generation);
+                prepare(generation);
+                if (!generation.isDone()) {
+                    ready.add(generation);
                 }
             }
         } catch (InterruptedException e) {
             // end() wakes the thread while it waits.
-        } catch (Error e) {
+        } catch (RuntimeException | Error e) {
             onError.accept(new EngineFailedException("cannot prepare requests: " + e, e));
         }
     }
 
-    private Optional<GenerationFailure> prepare(ActiveGeneration generation) {
-        try {
-            return preparation.prepare(generation);
-        } catch (RuntimeException e) {
-            return Optional.of(errors.failure(generation.request(), e));
+    /** Starts a generation, or ends it if it was aborted or cannot be served. */
+    private void prepare(ActiveGeneration generation) {
+        if (generation.endIfAborted()) {
+            return;
         }
-    }
-
-    private void put(ActiveGeneration generation) throws InterruptedException {
         try {
-            prepared.put(generation);
-        } catch (InterruptedException e) {
-            generation.abandon(ended.orElseThrow());
+            preparation.prepare(generation).ifPresent(generation::fail);
+        } catch (RuntimeException e) {
+            generation.fail(errors.failure(generation.request(), e));
+        } catch (Error e) {
+            // It is in no queue now, so nobody else would end it.
+            generation.abandon(new EngineFailedException("cannot prepare a request: " + e, e));
             throw e;
         }
     }

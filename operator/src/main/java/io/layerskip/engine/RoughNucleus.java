@@ -31,9 +31,10 @@ final class RoughNucleus {
         }
         this.target = target;
         last = TOP;
-        while (last > 0 && mass[last] < target * (1 + RoughWeights.ERROR)) {
-            last--;
-            mass[last] += mass[last + 1];
+        double sum = mass[TOP];
+        while (last > 0 && sum < target * (1 + RoughWeights.ERROR)) {
+            sum += mass[--last];
+            mass[last] = sum;
         }
     }
 

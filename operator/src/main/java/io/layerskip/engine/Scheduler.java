@@ -84,8 +84,8 @@ final class Scheduler {
     }
 
     /**
-     * Whether a request could join without taking from those under way: at first. If that went
-     * wrong before, there has to be room for all that they and it may ever need, so that nobody is
+     * Whether a request could join. The first two times, room for its next step is enough; after
+     * that there must be room for all that it and those under way may ever need, so that nobody is
      * preempted again and again.
      */
     private boolean hasRoomFor(ActiveGeneration generation) {
@@ -130,6 +130,8 @@ final class Scheduler {
                 continue;
             }
             if (sequence.cached() == 0) {
+                // It may hold a block that it got while it waited, with nothing in it.
+                sequence.cache().close();
                 // The last token's logits are needed, so it always goes through the model.
                 sequence.foundInCache(
                         prefixes.load(sequence.tokens(), sequence.length() - 1, sequence.cache()));

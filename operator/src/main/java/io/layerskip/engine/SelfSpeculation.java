@@ -209,7 +209,7 @@ final class SelfSpeculation {
                 : OptionalInt.empty();
     }
 
-    /** Told what the head says to a question. */
+    /** Receives the head's answer to a question. */
     @FunctionalInterface
     private interface Answer {
 
@@ -252,7 +252,7 @@ final class SelfSpeculation {
             return count - 1;
         }
 
-        /** Has the head answer what was asked since. */
+        /** Has the head answer the questions asked so far. */
         void answer() {
             if (count == 0) {
                 return;

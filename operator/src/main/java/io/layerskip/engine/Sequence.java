@@ -18,17 +18,26 @@ final class Sequence implements AutoCloseable {
     /** Drafts that "fares like the others" counts for. */
     private static final double PRIOR = 8;
 
-    private final int[] tokens;
+    private static final int FIRST_TOKENS = 64;
+
     private final int promptLength;
+    private final int maxLength;
     private final Drafting drafting;
     private final int[] endTokens;
     private final Sampling sampling;
     private final long seed;
     private final KeyValueCache cache;
 
+    /** Replaced by a larger one when it is full: what others have seen of it stays. */
+    private int[] tokens;
+
     private int length;
     private int cached;
     private int cachedPromptTokens;
+
+    /** Whether any of its tokens went through the model. */
+    private boolean computed;
+
     private int drafted;
     private int accepted;
     private int rounds;
@@ -58,8 +67,9 @@ final class Sequence implements AutoCloseable {
             Sampling sampling,
             long seed,
             KeyValueCache cache) {
-        this.tokens = Arrays.copyOf(prompt, prompt.length + maxTokens);
+        this.tokens = Arrays.copyOf(prompt, prompt.length + Math.min(maxTokens, FIRST_TOKENS));
         this.promptLength = prompt.length;
+        this.maxLength = prompt.length + maxTokens;
         this.drafting = drafting;
         this.endTokens = endTokens.stream().mapToInt(token -> token).sorted().toArray();
         this.sampling = sampling;
@@ -95,7 +105,7 @@ final class Sequence implements AutoCloseable {
 
     /** Length of prompt and completion if as much is written as may be. */
     int maxLength() {
-        return tokens.length;
+        return maxLength;
     }
 
     int promptLength() {
@@ -108,7 +118,7 @@ final class Sequence implements AutoCloseable {
 
     /** How many tokens may still be written. */
     int remaining() {
-        return tokens.length - length;
+        return maxLength - length;
     }
 
     /** How many tokens have gone through the whole model. */
@@ -155,7 +165,10 @@ final class Sequence implements AutoCloseable {
     /** Notes that so many tokens were found in the cache, computed for another sequence. */
     void foundInCache(int count) {
         cached = count;
-        cachedPromptTokens = Math.min(count, promptLength);
+        // Later, what it finds may be its own.
+        if (!computed) {
+            cachedPromptTokens = Math.min(count, promptLength);
+        }
     }
 
     /** Gives the last block of its cache up; what that held has to be computed again. */
@@ -166,12 +179,16 @@ final class Sequence implements AutoCloseable {
 
     /** Adds a token. */
     void write(int token) {
+        if (length == tokens.length) {
+            tokens = Arrays.copyOf(tokens, Math.min(maxLength, 2 * length));
+        }
         tokens[length++] = token;
     }
 
     /** Notes that so many more tokens have gone through the model, with nothing written. */
     void addCached(int count) {
         cached += count;
+        computed = true;
     }
 
     /**
@@ -181,6 +198,7 @@ final class Sequence implements AutoCloseable {
      */
     void endRound(boolean prefill, int drafted, int accepted) {
         cached = length - 1;
+        computed = true;
         rounds += prefill ? 0 : 1;
         this.drafted += drafted;
         this.accepted += accepted;

@@ -223,7 +223,7 @@ public final class LayerSkipAsyncFunction
 
     /**
      * Ends the generation of a request that took too long; its result, with the failure and what
-     * was written so far, follows from the engine's thread.
+     * was written so far, follows from one of the engine's threads.
      */
     @Override
     public void timeout(GenerationRequest request, ResultFuture<GenerationResult> future) {

@@ -68,44 +68,44 @@ final class Attention implements AutoCloseable {
      * @param input [rows, query, key and value heads x head width]
      * @param output [rows, query heads x head width]
      */
-    void attend(int layer, RaggedBatch spans, TokenRows input, TokenRows output) {
-        input.values().get(0, qkv, 0, spans.rows() * input.width());
-        store(layer, spans);
-        if (threads > 1 && work(spans) > PARALLEL_WORK) {
+    void attend(int layer, RaggedBatch batch, TokenRows input, TokenRows output) {
+        input.values().get(0, qkv, 0, batch.rows() * input.width());
+        store(layer, batch);
+        if (threads > 1 && work(batch) > PARALLEL_WORK) {
             pool.submit(
                             () ->
                                     IntStream.range(0, keyValueHeads)
                                             .parallel()
-                                            .forEach(head -> attend(layer, spans, head)))
+                                            .forEach(head -> attend(layer, batch, head)))
                     .join();
         } else {
             for (int head = 0; head < keyValueHeads; head++) {
-                attend(layer, spans, head);
+                attend(layer, batch, head);
             }
         }
-        output.values().put(0, attended, 0, spans.rows() * output.width());
+        output.values().put(0, attended, 0, batch.rows() * output.width());
     }
 
-    private long work(RaggedBatch spans) {
+    private long work(RaggedBatch batch) {
         long pairs = 0;
-        for (int span = 0; span < spans.size(); span++) {
-            pairs += (long) spans.count(span) * (spans.position(span) + spans.count(span));
+        for (int span = 0; span < batch.size(); span++) {
+            pairs += (long) batch.count(span) * (batch.position(span) + batch.count(span));
         }
         return 2 * pairs * heads * headDim;
     }
 
     /** Rotates queries and keys, and puts keys and values into the caches. */
-    private void store(int layer, RaggedBatch spans) {
+    private void store(int layer, RaggedBatch batch) {
         int width = (heads + 2 * keyValueHeads) * headDim;
         int start = 0;
-        for (int span = 0; span < spans.size(); span++) {
-            for (int i = 0; i < spans.count(span); i++, start += width) {
-                int position = spans.position(span) + i;
+        for (int span = 0; span < batch.size(); span++) {
+            for (int i = 0; i < batch.count(span); i++, start += width) {
+                int position = batch.position(span) + i;
                 float[] table = rotary.at(position);
                 for (int head = 0; head < heads + keyValueHeads; head++) {
                     RotaryTable.rotate(qkv, start + head * headDim, table);
                 }
-                spans.cache(span)
+                batch.cache(span)
                         .block(position / KeyValueBlock.TOKENS)
                         .store(
                                 layer,
@@ -117,13 +117,13 @@ final class Attention implements AutoCloseable {
     }
 
     /** All rows of one key/value head and the query heads that share it. */
-    private void attend(int layer, RaggedBatch spans, int keyValueHead) {
+    private void attend(int layer, RaggedBatch batch, int keyValueHead) {
         int group = heads / keyValueHeads;
         int row = 0;
-        for (int span = 0; span < spans.size(); span++) {
-            KeyValueCache cache = spans.cache(span);
-            for (int i = 0; i < spans.count(span); i++, row++) {
-                int context = spans.position(span) + i + 1;
+        for (int span = 0; span < batch.size(); span++) {
+            KeyValueCache cache = batch.cache(span);
+            for (int i = 0; i < batch.count(span); i++, row++) {
+                int context = batch.position(span) + i + 1;
                 for (int head = keyValueHead * group; head < (keyValueHead + 1) * group; head++) {
                     attend(layer, cache, context, row, head, keyValueHead);
                 }

@@ -131,8 +131,8 @@ public final class LayerSkipModel implements AutoCloseable {
     }
 
     /**
-     * All layers before a segment over a batch, whose rows stand embedded; their states stand in
-     * {@link #states states(segment)} then.
+     * All layers before a segment over a batch, whose rows have been embedded; their states are
+     * then in {@link #states states(segment)}.
      */
     public void forwardEarly(int segment, RaggedBatch batch) {
         for (int early = 0; early < segment; early++) {

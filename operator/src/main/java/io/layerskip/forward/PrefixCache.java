@@ -79,8 +79,13 @@ public final class PrefixCache {
      *
      * @param end take at most the tokens before it
      * @return how many tokens the cache holds now
+     * @throws IllegalArgumentException if the cache has a block
      */
     public int load(int[] tokens, int end, KeyValueCache cache) {
+        if (cache.capacity() > 0) {
+            throw new IllegalArgumentException(
+                    "a prefix is loaded into a cache with room for " + cache.capacity());
+        }
         Node node = root;
         int at = 0;
         while (true) {

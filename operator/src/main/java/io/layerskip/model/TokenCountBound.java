@@ -22,34 +22,48 @@ final class TokenCountBound {
         this.longestToken = longestToken;
     }
 
-    /** Of a tokenizer about whose texts nothing can be said. */
+    /** For a tokenizer that allows no bound. */
     static TokenCountBound none() {
         return new TokenCountBound(Integer.MAX_VALUE);
     }
 
     /**
-     * Of a byte-pair encoding; none where it loses characters.
+     * For a byte-pair encoding; none where it loses characters.
      *
      * @param longestToken in UTF-16 units, at least 1
      * @param hasAllBytes whether the vocabulary has a token for each byte, {@code <0x00>} to {@code
      *     <0xFF>}
+     * @param hasByteAlphabet whether it has a token for each character that stands for a byte in
+     *     byte-level encodings
      * @param settings everything in tokenizer.json but the vocabulary
      */
-    static TokenCountBound of(int longestToken, boolean hasAllBytes, JsonNode settings) {
+    static TokenCountBound of(
+            int longestToken, boolean hasAllBytes, boolean hasByteAlphabet, JsonNode settings) {
         JsonNode model = settings.path("model");
-        boolean fusesUnknown =
-                model.path("fuse_unk").asBoolean()
-                        && !(model.path("byte_fallback").asBoolean() && hasAllBytes);
+        JsonNode normalizer = settings.path("normalizer");
+        JsonNode preTokenizer = settings.path("pre_tokenizer");
+        boolean isByteLevel =
+                normalizer.toString().contains("\"ByteLevel\"")
+                        || preTokenizer.toString().contains("\"ByteLevel\"");
+        // Without a token for them, unknown characters are dropped.
+        boolean knowsAll =
+                model.path("byte_fallback").asBoolean() && hasAllBytes
+                        || isByteLevel && hasByteAlphabet
+                        || model.path("unk_token").isTextual()
+                                && !model.path("fuse_unk").asBoolean();
         boolean keepsAll =
                 model.path("type").asText().equals("BPE")
-                        && !fusesUnknown
-                        && normalizerKeepsAll(settings.path("normalizer"))
-                        && preTokenizerKeepsAll(settings.path("pre_tokenizer"))
+                        && knowsAll
+                        && normalizerKeepsAll(normalizer)
+                        && preTokenizerKeepsAll(preTokenizer)
                         && settings.path("added_tokens").findValues("lstrip").stream()
                                 .noneMatch(JsonNode::asBoolean)
                         && settings.path("added_tokens").findValues("rstrip").stream()
                                 .noneMatch(JsonNode::asBoolean);
-        return keepsAll ? new TokenCountBound(longestToken) : none();
+        // An added token may be looked for with what is put in front of every text.
+        int prepended =
+                normalizer.findValuesAsText("prepend").stream().mapToInt(String::length).sum();
+        return keepsAll ? new TokenCountBound(longestToken + prepended) : none();
     }
 
     private static boolean normalizerKeepsAll(JsonNode normalizer) {
@@ -91,7 +105,7 @@ final class TokenCountBound {
         return true;
     }
 
-    /** The fewest tokens that a text can have, those put around it left out. */
+    /** The fewest tokens that a text can have, not counting special tokens put around it. */
     int leastTokens(String text) {
         int characters = text.codePointCount(0, text.length());
         // A unit of a token stands for a character at the most, and a character has one or two.

@@ -8,6 +8,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.util.BitSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Checks the ids in a tokenizer.json against the model's vocabulary.
@@ -27,6 +30,7 @@ final class TokenizerVocabulary {
                             .build());
 
     private static final int BYTES = 256;
+    private static final Pattern BYTE = Pattern.compile("<0x([0-9A-F]{2})>");
 
     private final String file;
     private final int vocabSize;
@@ -35,7 +39,8 @@ final class TokenizerVocabulary {
     private final ObjectNode settings = JSON.createObjectNode();
 
     private int longestToken = 1;
-    private int byteTokens;
+    private final BitSet byteTokens = new BitSet(BYTES);
+    private final BitSet byteAlphabet = new BitSet();
 
     private TokenizerVocabulary(String file, int vocabSize) {
         this.file = file;
@@ -56,7 +61,10 @@ final class TokenizerVocabulary {
             TokenizerVocabulary vocabulary = new TokenizerVocabulary(file, vocabSize);
             vocabulary.check(parser);
             return TokenCountBound.of(
-                    vocabulary.longestToken, vocabulary.byteTokens == BYTES, vocabulary.settings);
+                    vocabulary.longestToken,
+                    vocabulary.byteTokens.cardinality() == BYTES,
+                    vocabulary.byteAlphabet.cardinality() == BYTES,
+                    vocabulary.settings);
         } catch (CheckpointException e) {
             throw e;
         } catch (JsonProcessingException e) {
@@ -87,7 +95,7 @@ final class TokenizerVocabulary {
             JsonNode token = JSON.readTree(parser);
             settings.withArray("added_tokens").add(token);
             checkId(token.path("content").toString(), token.path("id"));
-            note(token.path("content").asText());
+            longestToken = Math.max(longestToken, token.path("content").asText().length());
         }
     }
 
@@ -117,7 +125,22 @@ final class TokenizerVocabulary {
 
     private void note(String token) {
         longestToken = Math.max(longestToken, token.length());
-        byteTokens += token.length() == 6 && token.startsWith("<0x") ? 1 : 0;
+        if (token.length() == 1 && isOfByteAlphabet(token.charAt(0))) {
+            byteAlphabet.set(token.charAt(0));
+        } else if (token.startsWith("<0x")) {
+            Matcher matcher = BYTE.matcher(token);
+            if (matcher.matches()) {
+                byteTokens.set(Integer.parseInt(matcher.group(1), 16));
+            }
+        }
+    }
+
+    /** Whether a character stands for a byte as in GPT-2: itself, or the n-th that is none. */
+    private static boolean isOfByteAlphabet(char c) {
+        return c >= '!' && c <= '~'
+                || c >= 0xa1 && c <= 0xac
+                || c >= 0xae && c <= 0xff
+                || c >= 0x100 && c <= 0x143;
     }
 
     private void checkId(String token, JsonNode id) throws CheckpointException {

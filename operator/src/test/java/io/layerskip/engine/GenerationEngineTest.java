@@ -117,6 +117,28 @@ class GenerationEngineTest {
     }
 
     @Test
+    void endsAtAStopTextThatTheEngineAddsToEveryRequest() {
+        EngineSettings settings =
+                SETTINGS.toBuilder().defaults(asked().stop("\":\"card").build()).build();
+        try (GenerationEngine stopping = GenerationEngine.open(checkpoint, settings)) {
+            GenerationResult result = stopping.submit(request(asked())).result().join();
+
+            assertThat(result.text()).isEqualTo("{\"intent");
+            assertThat(result.tokenIds()).hasSizeLessThan(GOLDEN.completionIds().length);
+        }
+    }
+
+    @Test
+    void whoeverCancelsAResultTakesNothingFromTheEngine() {
+        Generation generation = engine.submit(request(asked().ignoreEos(true).maxTokens(50)));
+
+        generation.result().cancel(true);
+
+        assertThat(generation.result()).isCancelled();
+        assertThat(generate(asked()).text()).isEqualTo(GOLDEN.completion());
+    }
+
+    @Test
     void handsOverTheTextAsItIsWritten() {
         List<TextChunk> chunks = new ArrayList<>();
 

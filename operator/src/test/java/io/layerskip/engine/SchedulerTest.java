@@ -126,7 +126,21 @@ class SchedulerTest {
         assertThat(young.sequence().cache().capacity()).isZero();
     }
 
-    /** A scheduler over some blocks of memory, without a prefix cache. */
+    @Test
+    void whoWaitedWithAnEmptyBlockStillFindsItsBeginning() {
+        Setup setup = new Setup(7, 3);
+        ActiveGeneration old = setup.add(6 * BLOCK - 1, 2);
+        ActiveGeneration young = setup.add(4 * BLOCK, 2);
+        setup.roundsUntil(() -> young.preemptions() > 0);
+        assertThat(young.sequence().cached()).isZero();
+        assertThat(young.sequence().cache().capacity()).isPositive();
+
+        setup.roundsUntil(() -> old.isDone() && young.isDone());
+
+        assertThat(young.result().join().statistics().cachedPromptTokens()).isEqualTo(3 * BLOCK);
+    }
+
+    /** A scheduler over some blocks of memory. */
     private static final class Setup {
 
         private final KeyValueMemory memory;
@@ -136,10 +150,14 @@ class SchedulerTest {
         private int rowsTaken;
 
         Setup(int blocks) {
+            this(blocks, 0);
+        }
+
+        Setup(int blocks, int prefixBlocks) {
             memory =
                     new KeyValueMemory(
                             checkpoint.config(), blocks * KeyValueBlock.bytes(checkpoint.config()));
-            scheduler = new Scheduler(32, new PrefixCache(memory, 0));
+            scheduler = new Scheduler(32, new PrefixCache(memory, prefixBlocks));
         }
 
         ActiveGeneration add(int promptTokens, int maxTokens) {

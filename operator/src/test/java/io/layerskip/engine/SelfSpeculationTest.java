@@ -290,8 +290,8 @@ class SelfSpeculationTest {
                         SAMPLING,
                         seed,
                         new KeyValueCache(memory));
-        assertThat(sequence.cache().reserve(prompt.length + 5)).isTrue();
         sequence.foundInCache(prefixes.load(prompt, prompt.length - 1, sequence.cache()));
+        assertThat(sequence.cache().reserve(prompt.length + 5)).isTrue();
         return sequence;
     }
 

@@ -41,6 +41,16 @@ class DjlTokenizerTest {
         }
     }
 
+    @Test
+    void knowsNothingOfATokenizerThatDropsUnknownCharacters() throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer.withObjectProperty("model").withObjectProperty("vocab").remove("\u0143");
+
+        try (Tokenizer opened = open(tokenizer)) {
+            assertThat(opened.leastTokens("ab ".repeat(1_000))).isZero();
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
