@@ -47,6 +47,9 @@ final class FlinkCluster implements AutoCloseable {
     private static final Pattern SAVEPOINT_OF_CANCELED =
             Pattern.compile("Savepoint stored in (\\S+)\\.");
 
+    private static final int SAVEPOINT_ATTEMPTS = 3;
+    private static final String NOT_RUNNING = "Not all required tasks are currently running";
+
     private final Path folder;
     private final Map<String, String> settings;
     private final List<Integer> restPorts;
@@ -87,6 +90,8 @@ final class FlinkCluster implements AutoCloseable {
                                 Map.entry("heartbeat.interval", "1 s"),
                                 Map.entry("heartbeat.timeout", "8 s"),
                                 Map.entry("rest.bind-address", "127.0.0.1"),
+                                // How old the REST API's answers about a job may be.
+                                Map.entry("web.refresh-interval", "100 ms"),
                                 Map.entry("web.upload.dir", folder.resolve("uploads").toString()),
                                 Map.entry("jobmanager.rpc.address", "127.0.0.1"),
                                 Map.entry("jobmanager.bind-host", "127.0.0.1"),
@@ -237,15 +242,17 @@ final class FlinkCluster implements AutoCloseable {
         return found(JOB_ID, client(command));
     }
 
-    /** Stops a job with a savepoint and returns where that lies. */
+    /** Stops a job with a savepoint, as soon as it runs; returns where that lies. */
     String stop(String job) throws Exception {
-        return found(SAVEPOINT, client(List.of("stop", job)));
+        return found(SAVEPOINT, clientOnceRunning(job, List.of("stop", job)));
     }
 
     /** Cancels a job with a savepoint, which is its last checkpoint; returns where that lies. */
     String cancelWithSavepoint(String job) throws Exception {
         String savepoint =
-                found(SAVEPOINT_OF_CANCELED, client(List.of("cancel", "--withSavepoint", job)));
+                found(
+                        SAVEPOINT_OF_CANCELED,
+                        clientOnceRunning(job, List.of("cancel", "--withSavepoint", job)));
         awaitState(job, "CANCELED");
         return savepoint;
     }
@@ -293,6 +300,20 @@ final class FlinkCluster implements AutoCloseable {
             throw new IOException("Flink's client wrote: " + output);
         }
         return matcher.group(1);
+    }
+
+    /** A job that failed since it was seen to run refuses a savepoint until it runs again. */
+    private String clientOnceRunning(String job, List<String> arguments) throws Exception {
+        for (int attempt = 1; ; attempt++) {
+            awaitRunning(job);
+            try {
+                return client(arguments);
+            } catch (IOException e) {
+                if (attempt == SAVEPOINT_ATTEMPTS || !e.getMessage().contains(NOT_RUNNING)) {
+                    throw e;
+                }
+            }
+        }
     }
 
     /** Runs Flink's command line client; returns what it wrote. */
