@@ -20,6 +20,7 @@ import org.apache.flink.annotation.PublicEvolving;
  *
  * <pre>{@code
  * {"id": "7", "object": "text_completion", "created": 1795392000, "model": "layerskip-intents-9M",
+ *  "system_fingerprint": "fp_46c442f263",
  *  "choices": [{"index": 0, "text": "{\"intent\":\"card_arrival\"}", "logprobs": null,
  *               "finish_reason": "stop"}],
  *  "usage": {"prompt_tokens": 19, "completion_tokens": 8, "total_tokens": 27,
@@ -31,7 +32,8 @@ import org.apache.flink.annotation.PublicEvolving;
  * <p>{@code created} is the timestamp of the Kafka record that the request came in, so that a
  * request that is answered again after a failure gets the same answer, but for how many tokens were
  * drafted, which follows the load; the time of formatting where there is no such record. {@code
- * metadata} is the request's, and absent if that had none.
+ * metadata} is the request's, and absent if that had none. {@code system_fingerprint} changes with
+ * the checkpoint, its tokenizer and the precision; absent if what wrote the text did not note it.
  *
  * <p>Thread-safe.
  */
@@ -79,6 +81,8 @@ public final class CompletionFormat implements Serializable {
         completion.put("object", "text_completion");
         completion.put("created", created(context.source()).getEpochSecond());
         completion.put("model", model);
+        result.systemFingerprint()
+                .ifPresent(fingerprint -> completion.put("system_fingerprint", fingerprint));
         addChoice(completion.putArray("choices"), result);
         addUsage(completion.putObject("usage"), result.statistics());
         context.metadata()

@@ -2,11 +2,13 @@ package io.layerskip.connectors;
 
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.flink.CborTypeInformation;
+import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.util.Collector;
 import org.apache.flink.util.OutputTag;
@@ -15,7 +17,7 @@ import org.apache.flink.util.OutputTag;
  * Makes requests of records; those that are none leave as dead letters, through the side output
  * {@link #DEAD_LETTERS}.
  *
- * <p>Metric: the counter {@code invalidRequests}.
+ * <p>Metrics: the counter {@code invalidRequests}, and {@code deadLetters} for each reason.
  */
 @PublicEvolving
 public final class ParseRequests extends ProcessFunction<SourceRecord, GenerationRequest>
@@ -30,6 +32,7 @@ public final class ParseRequests extends ProcessFunction<SourceRecord, Generatio
     private final CompletionRequestFormat requestFormat;
     private final DeadLetterFormat deadLetterFormat;
     private transient Counter invalidRequests;
+    private transient DeadLetterMetrics deadLetters;
 
     public ParseRequests(CompletionRequestFormat requestFormat, DeadLetterFormat deadLetterFormat) {
         this.requestFormat = requestFormat;
@@ -38,7 +41,14 @@ public final class ParseRequests extends ProcessFunction<SourceRecord, Generatio
 
     @Override
     public void open(OpenContext context) {
-        invalidRequests = getRuntimeContext().getMetricGroup().counter("invalidRequests");
+        MetricGroup group = getRuntimeContext().getMetricGroup();
+        invalidRequests = group.counter("invalidRequests");
+        deadLetters =
+                new DeadLetterMetrics(
+                        group,
+                        Stream.of(InvalidRequestException.ErrorClass.values())
+                                .map(Enum::name)
+                                .toList());
     }
 
     @Override
@@ -49,6 +59,7 @@ public final class ParseRequests extends ProcessFunction<SourceRecord, Generatio
             request = requestFormat.parse(source);
         } catch (InvalidRequestException e) {
             invalidRequests.inc();
+            deadLetters.count(e.errorClass().name());
             context.output(
                     DEAD_LETTERS,
                     deadLetterFormat.format(source, e.errorClass().name(), e.getMessage()));

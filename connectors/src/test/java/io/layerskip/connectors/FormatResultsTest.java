@@ -11,13 +11,16 @@ import io.layerskip.engine.GenerationStatistics;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import org.apache.flink.api.common.functions.DefaultOpenContext;
+import org.apache.flink.streaming.util.MockStreamingRuntimeContext;
 import org.apache.flink.util.InstantiationUtil;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class FormatResultsTest {
 
     private static final GenerationStatistics STATISTICS =
-            new GenerationStatistics(19, 3, 8, 7, 6, 2, 1_000_000, 9_000_000);
+            new GenerationStatistics(19, 3, 8, 7, 6, 2, 500_000, 1_000_000, 9_000_000);
 
     private final FormatResults format =
             new FormatResults(
@@ -38,6 +41,16 @@ class FormatResultsTest {
                             RecordHeader.ofText("trace", "7"),
                             new RecordHeader("empty", Optional.empty())));
 
+    @BeforeEach
+    void open() {
+        open(format);
+    }
+
+    private static void open(FormatResults format) {
+        format.setRuntimeContext(new MockStreamingRuntimeContext(1, 0));
+        format.open(DefaultOpenContext.INSTANCE);
+    }
+
     @Test
     void aCompletionIsATextCompletionObject() throws InvalidRequestException {
         OutgoingRecord completion = format.map(completed("{\"a\":1}", source));
@@ -47,6 +60,7 @@ class FormatResultsTest {
                 .isEqualTo(
                         "{\"id\":\"prompts-3-42\",\"object\":\"text_completion\","
                                 + "\"created\":1795392000,\"model\":\"tiny\","
+                                + "\"system_fingerprint\":\"fp_0123456789\","
                                 + "\"choices\":[{\"index\":0,\"text\":\"{\\\"a\\\":1}\","
                                 + "\"logprobs\":null,\"finish_reason\":\"stop\"}],"
                                 + "\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":8,"
@@ -180,6 +194,7 @@ class FormatResultsTest {
                 InstantiationUtil.deserializeObject(
                         InstantiationUtil.serializeObject(format), getClass().getClassLoader());
 
+        open(arrived);
         assertThat(arrived.map(completed("text", source)))
                 .usingRecursiveComparison()
                 .isEqualTo(format.map(completed("text", source)));
@@ -206,6 +221,7 @@ class FormatResultsTest {
                 FinishReason.STOP,
                 STATISTICS,
                 Optional.empty(),
+                Optional.of("fp_0123456789"),
                 request.attachment());
     }
 
@@ -219,6 +235,7 @@ class FormatResultsTest {
                 FinishReason.ERROR,
                 GenerationStatistics.NONE,
                 Optional.of(new GenerationFailure(GenerationFailure.Kind.TIMEOUT, "after 5 s")),
+                Optional.empty(),
                 request.attachment());
     }
 

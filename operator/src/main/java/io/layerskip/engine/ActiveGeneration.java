@@ -22,12 +22,14 @@ final class ActiveGeneration implements Generation {
     private final CompletableFuture<GenerationResult> shown = result.copy();
 
     private final GenerationProgress resumed;
+    private final String systemFingerprint;
     private final long submitted;
 
     private volatile Optional<GenerationFailure> aborted = Optional.empty();
     private volatile Written written;
 
     private Optional<Started> started = Optional.empty();
+    private long queued;
     private long timeToFirstToken;
     private int preemptions;
 
@@ -49,16 +51,20 @@ final class ActiveGeneration implements Generation {
 
     /**
      * @param resumed what an earlier generation of this request has written
+     * @param systemFingerprint what writes it
      * @param watched whether the listener wants the text while it is written
      */
     ActiveGeneration(
             GenerationRequest request,
             GenerationProgress resumed,
+            String systemFingerprint,
             Consumer<TextChunk> listener,
             boolean watched) {
         this.request = request;
         this.resumed = resumed;
         this.submitted = System.nanoTime() - resumed.statistics().totalNanos();
+        this.systemFingerprint = systemFingerprint;
+        this.queued = resumed.statistics().queueNanos();
         this.timeToFirstToken = resumed.statistics().timeToFirstTokenNanos();
         this.listener = listener;
         this.watched = watched;
@@ -118,6 +124,13 @@ final class ActiveGeneration implements Generation {
 
     boolean isDone() {
         return result.isDone();
+    }
+
+    /** Notes that it takes part in rounds from now on. */
+    void admitted() {
+        if (queued == 0) {
+            queued = System.nanoTime() - submitted;
+        }
     }
 
     /** Notes that it had to wait because others needed its memory. */
@@ -224,10 +237,11 @@ final class ActiveGeneration implements Generation {
                 reason,
                 statistics(),
                 failure,
+                Optional.of(systemFingerprint),
                 request.attachment());
     }
 
     private GenerationStatistics statistics() {
-        return sequence().statistics(timeToFirstToken, System.nanoTime() - submitted);
+        return sequence().statistics(queued, timeToFirstToken, System.nanoTime() - submitted);
     }
 }

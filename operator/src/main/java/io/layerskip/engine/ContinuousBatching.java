@@ -4,6 +4,7 @@ import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.PrefixCache;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -15,12 +16,15 @@ import java.util.concurrent.atomic.LongAdder;
  */
 final class ContinuousBatching {
 
+    private final KeyValueMemory memory;
     private final Scheduler scheduler;
     private final DraftPolicy policy;
     private final SelfSpeculation decoding;
     private final InternalErrors errors;
     private final LongAdder writtenTokens;
     private final List<Turn> turns = new ArrayList<>();
+
+    private volatile EngineStatus status;
 
     /**
      * Measures what passes cost on this machine, if there is something to decide by it.
@@ -35,11 +39,13 @@ final class ContinuousBatching {
             LongAdder writtenTokens) {
         int maxBatchSize = settings.maxBatchSize();
         int prefixBlocks = settings.prefixCaching() ? memory.capacity() / 2 : 0;
+        this.memory = memory;
         this.scheduler = new Scheduler(maxBatchSize, new PrefixCache(memory, prefixBlocks));
         this.policy = new DraftPolicy(passCosts(model, memory, settings), maxBatchSize);
         this.decoding = new SelfSpeculation(model, policy);
         this.errors = errors;
         this.writtenTokens = writtenTokens;
+        this.status = status(0, Optional.empty());
     }
 
     private static PassCosts passCosts(
@@ -75,6 +81,26 @@ final class ContinuousBatching {
         }
         scheduler.end();
         policy.endRound(prefilled, written);
+        status = status(round.size(), Optional.of(Instant.now()));
+    }
+
+    /** What it has done and has under way, as it stood after the latest round. Thread-safe. */
+    EngineStatus status() {
+        return status;
+    }
+
+    private EngineStatus status(int batchSize, Optional<Instant> lastPass) {
+        return new EngineStatus(
+                scheduler.waiting(),
+                scheduler.running(),
+                batchSize,
+                memory.used(),
+                memory.capacity(),
+                scheduler.preemptions(),
+                decoding.passes(),
+                decoding.rows(),
+                decoding.draftPasses(),
+                lastPass);
     }
 
     /** Writes what a round brought; returns how many tokens that is. */

@@ -3,7 +3,9 @@ package io.layerskip.engine;
 import io.layerskip.forward.ForwardException;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
+import io.layerskip.model.Sha256;
 import java.io.IOException;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
@@ -43,14 +45,17 @@ public final class GenerationEngine implements AutoCloseable {
     private final ContinuousBatching batching;
     private final Thread thread = new Thread(this::run, "layerskip-engine");
     private final LongAdder writtenTokens = new LongAdder();
+    private final String systemFingerprint;
 
     private volatile Optional<EngineFailedException> ended = Optional.empty();
 
-    private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model) {
+    private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model)
+            throws IOException {
         KeyValueMemory memory = new KeyValueMemory(checkpoint.config(), settings.kvCacheBytes());
         InternalErrors errors = new InternalErrors(LOG::error, System::nanoTime);
         this.checkpoint = checkpoint;
         this.model = model;
+        this.systemFingerprint = systemFingerprint(checkpoint, settings.precision());
         this.batching = new ContinuousBatching(model, memory, settings, errors, writtenTokens);
         this.queue =
                 new PreparationQueue(
@@ -82,7 +87,7 @@ public final class GenerationEngine implements AutoCloseable {
                 engine.thread.start();
                 engine.queue.start();
                 return engine;
-            } catch (RuntimeException | Error e) {
+            } catch (IOException | RuntimeException | Error e) {
                 model.close();
                 throw e;
             }
@@ -114,7 +119,8 @@ public final class GenerationEngine implements AutoCloseable {
                                 .formatted(request.id(), token, vocabSize - 1));
             }
         }
-        return submit(new ActiveGeneration(request, progress, chunk -> {}, false));
+        return submit(
+                new ActiveGeneration(request, progress, systemFingerprint, chunk -> {}, false));
     }
 
     /**
@@ -122,7 +128,9 @@ public final class GenerationEngine implements AutoCloseable {
      * blocks. Thread-safe.
      */
     public Generation submit(GenerationRequest request, Consumer<TextChunk> listener) {
-        return submit(new ActiveGeneration(request, GenerationProgress.NONE, listener, true));
+        return submit(
+                new ActiveGeneration(
+                        request, GenerationProgress.NONE, systemFingerprint, listener, true));
     }
 
     private Generation submit(ActiveGeneration generation) {
@@ -136,6 +144,30 @@ public final class GenerationEngine implements AutoCloseable {
      */
     public long writtenTokens() {
         return writtenTokens.sum();
+    }
+
+    /** What it has under way and has done, as it stood after the latest round. Thread-safe. */
+    public EngineStatus status() {
+        return batching.status().withMoreWaiting(queue.size());
+    }
+
+    /**
+     * Tells apart what texts may differ by: the checkpoint, its tokenizer and the precision. Ten
+     * digits of a hash, as in OpenAI's field of that name: {@code fp_46c442f263}.
+     */
+    public String systemFingerprint() {
+        return systemFingerprint;
+    }
+
+    private static String systemFingerprint(Checkpoint checkpoint, Precision precision)
+            throws IOException {
+        String hash =
+                new Sha256()
+                        .update(checkpoint.fingerprint())
+                        .update(checkpoint.tokenizerFingerprint())
+                        .update(precision.name())
+                        .hex();
+        return "fp_" + hash.substring(0, 10);
     }
 
     /**

@@ -17,6 +17,8 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param statistics what it took
  * @param failure why there is no whole completion; empty exactly if {@code finishReason} is not
  *     {@link FinishReason#ERROR}
+ * @param systemFingerprint what wrote it, see {@link GenerationEngine#systemFingerprint}; empty if
+ *     nothing did, or nobody noted it
  * @param attachment the request's
  */
 @PublicEvolving
@@ -27,6 +29,7 @@ public record GenerationResult(
         FinishReason finishReason,
         GenerationStatistics statistics,
         Optional<GenerationFailure> failure,
+        Optional<String> systemFingerprint,
         byte[] attachment) {
 
     public GenerationResult {
@@ -43,7 +46,8 @@ public record GenerationResult(
 
     /** The same result for another attachment. */
     public GenerationResult withAttachment(byte[] other) {
-        return new GenerationResult(id, text, tokenIds, finishReason, statistics, failure, other);
+        return new GenerationResult(
+                id, text, tokenIds, finishReason, statistics, failure, systemFingerprint, other);
     }
 
     /** The result of a request that failed before it wrote anything. */
@@ -55,6 +59,7 @@ public record GenerationResult(
                 FinishReason.ERROR,
                 GenerationStatistics.NONE,
                 Optional.of(failure),
+                Optional.empty(),
                 request.attachment());
     }
 }

@@ -11,6 +11,8 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param draftedTokens tokens that the early layers proposed
  * @param acceptedTokens how many of those the full model accepted
  * @param rounds passes through the later layers after the prompt's
+ * @param queueNanos from submission to the first round that it took part in, in ns; 0 if there was
+ *     none
  * @param timeToFirstTokenNanos from submission to the first token, in ns; 0 if there was none
  * @param totalNanos from submission to the end, in ns
  */
@@ -22,11 +24,12 @@ public record GenerationStatistics(
         int draftedTokens,
         int acceptedTokens,
         int rounds,
+        long queueNanos,
         long timeToFirstTokenNanos,
         long totalNanos) {
 
     public static final GenerationStatistics NONE =
-            new GenerationStatistics(0, 0, 0, 0, 0, 0, 0, 0);
+            new GenerationStatistics(0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     /** Share of the drafted tokens that were accepted, in [0, 1]; 0 if none was drafted. */
     public double acceptanceRate() {

@@ -66,6 +66,11 @@ final class PreparationQueue {
         }
     }
 
+    /** How many requests wait here. Thread-safe. */
+    int size() {
+        return submitted.size() + ready.size();
+    }
+
     /** Hands over what is ready, as far as there are places; waits if there is nothing to do. */
     void handOver(Scheduler scheduler) throws InterruptedException {
         int charactersLeft = CHARACTERS_A_ROUND;

@@ -38,6 +38,8 @@ final class Scheduler {
 
     private final List<ActiveGeneration> round = new ArrayList<>();
 
+    private long preemptions;
+
     /**
      * @param maxBatchSize most requests that are under way together
      */
@@ -49,6 +51,21 @@ final class Scheduler {
     /** Adds a request that was prepared, as the youngest. */
     void add(ActiveGeneration generation) {
         waiting.add(generation);
+    }
+
+    /** How many requests wait. */
+    int waiting() {
+        return waiting.size();
+    }
+
+    /** How many are under way. */
+    int running() {
+        return active.size();
+    }
+
+    /** How often one that was under way had to wait again. */
+    long preemptions() {
+        return preemptions;
     }
 
     /** Whether there is no request at all. */
@@ -79,7 +96,9 @@ final class Scheduler {
             if (!active.isEmpty() && !hasRoomFor(waiting.element())) {
                 return;
             }
-            active.add(waiting.remove());
+            ActiveGeneration generation = waiting.remove();
+            generation.admitted();
+            active.add(generation);
         }
     }
 
@@ -158,6 +177,7 @@ final class Scheduler {
             }
             ActiveGeneration youngest = active.remove(active.size() - 1);
             youngest.preempted();
+            preemptions++;
             waiting.push(youngest);
             if (youngest == generation) {
                 return false;

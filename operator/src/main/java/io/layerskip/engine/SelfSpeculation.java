@@ -42,6 +42,10 @@ final class SelfSpeculation {
 
     private final List<Turn> drafting = new ArrayList<>();
 
+    private long draftPasses;
+    private long passes;
+    private long rows;
+
     SelfSpeculation(LayerSkipModel model, DraftPolicy policy) {
         this.model = model;
         this.policy = policy;
@@ -66,6 +70,21 @@ final class SelfSpeculation {
         }
         verify();
         turns.forEach(this::accept);
+    }
+
+    /** Passes through early layers so far. */
+    long draftPasses() {
+        return draftPasses;
+    }
+
+    /** Passes through the remaining layers so far, one a round. */
+    long passes() {
+        return passes;
+    }
+
+    /** Rows of those: tokens of prompts, drafts, and the last token of each sequence. */
+    long rows() {
+        return rows;
     }
 
     private void begin(List<Turn> turns) {
@@ -144,6 +163,7 @@ final class SelfSpeculation {
         }
         int segment = turns.get(0).segment();
         model.forwardEarly(segment, batch);
+        draftPasses++;
         int row = 0;
         for (Turn turn : turns) {
             for (int left = turn.rowsLeft(); left > 0; left--) {
@@ -167,6 +187,8 @@ final class SelfSpeculation {
             }
         }
         model.forwardLast(batch);
+        passes++;
+        rows += batch.rows();
     }
 
     /** Takes a row of the exit's logits, and drafts what they say if that is worth it. */

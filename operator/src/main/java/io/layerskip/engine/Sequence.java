@@ -225,7 +225,7 @@ final class Sequence implements AutoCloseable {
      * @param timeToFirstTokenNanos from the request to its first token, in ns
      * @param totalNanos from the request until now, in ns
      */
-    GenerationStatistics statistics(long timeToFirstTokenNanos, long totalNanos) {
+    GenerationStatistics statistics(long queueNanos, long timeToFirstTokenNanos, long totalNanos) {
         return new GenerationStatistics(
                 promptLength,
                 cachedPromptTokens,
@@ -233,6 +233,7 @@ final class Sequence implements AutoCloseable {
                 drafted,
                 accepted,
                 rounds,
+                queueNanos,
                 timeToFirstTokenNanos,
                 totalNanos);
     }

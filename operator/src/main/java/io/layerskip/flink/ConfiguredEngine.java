@@ -40,7 +40,8 @@ public final class ConfiguredEngine implements AutoCloseable {
      * @throws io.layerskip.model.CheckpointException if there is no such checkpoint, or it cannot
      *     be served
      * @throws IOException if it cannot be copied out of a jar
-     * @throws io.layerskip.engine.EngineFailedException if the engine cannot be built
+     * @throws io.layerskip.engine.EngineFailedException if the weights need more memory than this
+     *     process may still take, or the engine cannot be built
      */
     public static ConfiguredEngine open(
             LayerSkipConfiguration configuration, ClassLoader loader, int slots)
@@ -48,6 +49,7 @@ public final class ConfiguredEngine implements AutoCloseable {
         ConfiguredCheckpoint opened = ConfiguredCheckpoint.open(configuration, loader);
         try {
             EngineSettings settings = configuration.toEngineSettings(slots);
+            ProcessMemory.now().requireRoomFor(opened.checkpoint(), settings.precision());
             return new ConfiguredEngine(
                     opened, settings, GenerationEngine.open(opened.checkpoint(), settings));
         } catch (RuntimeException | Error e) {

@@ -9,6 +9,7 @@ import io.layerskip.engine.GenerationResult;
 import io.layerskip.forward.OnnxRuntimeCleanup;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -154,13 +155,18 @@ public final class LayerSkipAsyncFunction
                 .registerUserCodeClassLoaderReleaseHookIfAbsent(
                         OnnxRuntimeCleanup.class.getName(), OnnxRuntimeCleanup::release);
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
+        long start = System.nanoTime();
         opened =
                 ConfiguredEngine.open(
                         configuration, getRuntimeContext().getUserCodeClassLoader(), slots);
+        Duration loadTime = Duration.ofNanos(System.nanoTime() - start);
         recipe = recipe();
         metrics =
                 new GenerationMetrics(
-                        getRuntimeContext().getMetricGroup(), opened.engine()::writtenTokens);
+                        getRuntimeContext().getMetricGroup(),
+                        opened.engine()::writtenTokens,
+                        opened.engine()::status,
+                        loadTime);
     }
 
     /** What a text follows from beside the request. */

@@ -3,6 +3,8 @@ package io.layerskip.forward;
 import static io.layerskip.forward.OnnxGraph.ONNX;
 import static io.layerskip.forward.OnnxGraph.attribute;
 
+import io.layerskip.model.LlamaTensors;
+import io.layerskip.model.ModelConfig;
 import io.layerskip.model.Weight;
 import java.util.List;
 import java.util.function.Function;
@@ -20,6 +22,13 @@ final class Float32Products implements MatrixProducts {
      */
     Float32Products(Function<String, Weight> weights) {
         this.weights = weights;
+    }
+
+    /** Bytes that a model's matrices take. */
+    static long bytes(ModelConfig config) {
+        return LlamaTensors.matrices(config).values().stream()
+                .mapToLong(shape -> shape.get(0) * shape.get(1) * Float.BYTES)
+                .sum();
     }
 
     @Override

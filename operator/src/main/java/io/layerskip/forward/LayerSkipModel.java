@@ -106,6 +106,13 @@ public final class LayerSkipModel implements AutoCloseable {
         }
     }
 
+    /** Bytes that a model's matrices take in memory once it is loaded; loading takes more. */
+    public static long weightBytes(ModelConfig config, Precision precision) {
+        return precision == Precision.FP32
+                ? Float32Products.bytes(config)
+                : QuantizedWeights.bytes(config, precision);
+    }
+
     public ModelConfig config() {
         return config;
     }

@@ -163,16 +163,17 @@ final class QuantizedWeights implements AutoCloseable {
         return matrices.get(name);
     }
 
+    /** Bytes that a model's matrices take. */
+    static long bytes(ModelConfig config, Precision precision) {
+        return length(places(config, precision));
+    }
+
     private static Map<String, Place> places(ModelConfig config, Precision precision) {
         String head = LlamaTensors.head(config);
         Map<String, Place> places = new LinkedHashMap<>();
         long offset = 0;
-        for (Map.Entry<String, List<Long>> tensor : LlamaTensors.shapes(config).entrySet()) {
+        for (Map.Entry<String, List<Long>> tensor : LlamaTensors.matrices(config).entrySet()) {
             String name = tensor.getKey();
-            boolean isMatrix = tensor.getValue().size() == 2;
-            if (!isMatrix || name.equals(LlamaTensors.EMBEDDING) && !name.equals(head)) {
-                continue;
-            }
             WeightFormat format =
                     precision == Precision.INT4 && !name.equals(head)
                             ? WeightFormat.NIBBLE

@@ -21,6 +21,8 @@ import org.apache.flink.annotation.PublicEvolving;
 @PublicEvolving
 public final class Checkpoint implements AutoCloseable {
 
+    private static final String TOKENIZER = "tokenizer.json";
+
     /** Of each tensor. */
     private static final int HASHED_BYTES = 4096;
 
@@ -76,7 +78,7 @@ public final class Checkpoint implements AutoCloseable {
         WeightRows embedding = WeightRows.map(weights.get(LlamaTensors.EMBEDDING));
         Tokenizer tokenizer =
                 DjlTokenizer.open(
-                        folder.resolve("tokenizer.json"), config.vocabSize(), splitSpecialTokens);
+                        folder.resolve(TOKENIZER), config.vocabSize(), splitSpecialTokens);
         return new Checkpoint(folder, config, weights, embedding, tokenizer);
     }
 
@@ -152,6 +154,16 @@ public final class Checkpoint implements AutoCloseable {
             digest.update(weight.file(), weight.offset(), Math.min(weight.length(), HASHED_BYTES));
         }
         return digest.hex();
+    }
+
+    /**
+     * A hash of tokenizer.json, as hexadecimal digits.
+     *
+     * @throws IOException if the file cannot be read
+     */
+    public String tokenizerFingerprint() throws IOException {
+        Path file = folder.resolve(TOKENIZER);
+        return new Sha256().update(file, 0, Files.size(file)).hex();
     }
 
     /** Frees the tokenizer; further calls do nothing. */

@@ -52,6 +52,22 @@ public final class LlamaTensors {
         return shapes;
     }
 
+    /**
+     * The shapes [out, in] of the matrices that a pass multiplies by: the head is one of them, an
+     * embedding of its own is not, of which only rows are looked up.
+     */
+    public static Map<String, List<Long>> matrices(ModelConfig config) {
+        Map<String, List<Long>> matrices = new LinkedHashMap<>(shapes(config));
+        String head = head(config);
+        matrices.entrySet()
+                .removeIf(
+                        tensor ->
+                                tensor.getValue().size() < 2
+                                        || tensor.getKey().equals(EMBEDDING)
+                                                && !head.equals(EMBEDDING));
+        return matrices;
+    }
+
     /** The language model head's name: with tied embeddings, the embedding's. */
     public static String head(ModelConfig config) {
         return config.tieWordEmbeddings() ? EMBEDDING : HEAD;

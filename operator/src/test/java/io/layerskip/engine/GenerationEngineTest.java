@@ -17,6 +17,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -86,7 +87,79 @@ class GenerationEngineTest {
         // Each round writes its accepted drafts and at most one token of the model's own.
         assertThat(drafting.acceptedTokens() + drafting.rounds() + 1)
                 .isBetween(written, written + 1);
-        assertThat(drafting.timeToFirstTokenNanos()).isPositive().isLessThan(drafting.totalNanos());
+        assertThat(drafting.queueNanos()).isPositive().isLessThan(drafting.timeToFirstTokenNanos());
+        assertThat(drafting.timeToFirstTokenNanos()).isLessThan(drafting.totalNanos());
+    }
+
+    @Test
+    void showsWhatItHasDone() {
+        EngineStatus before = engine.status();
+
+        GenerationStatistics statistics = generate(asked()).statistics();
+
+        EngineStatus after = statusWhenIdle();
+        assertThat(after.passes() - before.passes()).isEqualTo(statistics.rounds() + 1);
+        assertThat(after.rows() - before.rows())
+                .isBetween(
+                        (long) statistics.draftedTokens() + statistics.rounds(),
+                        (long) statistics.draftedTokens()
+                                + statistics.rounds()
+                                + statistics.promptTokens());
+        assertThat(after.draftPasses()).isGreaterThan(before.draftPasses());
+        assertThat(after.batchSize()).isEqualTo(1);
+        assertThat(after.waiting()).isZero();
+        assertThat(after.keyValueBlocksUsed()).isPositive().isLessThan(after.keyValueBlocks());
+        assertThat(after.lastPass())
+                .hasValueSatisfying(at -> assertThat(at).isBeforeOrEqualTo(Instant.now()));
+    }
+
+    /** A result completes before its round ends. */
+    private static EngineStatus statusWhenIdle() {
+        while (engine.status().running() > 0) {
+            Thread.onSpinWait();
+        }
+        return engine.status();
+    }
+
+    @Test
+    void showsWhoIsUnderWayAndWhoWaits() {
+        List<Generation> generations =
+                IntStream.range(0, 6)
+                        .mapToObj(
+                                i -> engine.submit(request(asked().ignoreEos(true).maxTokens(400))))
+                        .toList();
+
+        while (engine.status().running() < 4) {
+            Thread.onSpinWait();
+        }
+        EngineStatus status = engine.status();
+        assertThat(status.running()).isEqualTo(4);
+        assertThat(status.waiting()).isEqualTo(2);
+        generations.forEach(generation -> generation.abort(LATE));
+        generations.forEach(generation -> generation.result().join());
+    }
+
+    @Test
+    void aFingerprintTellsPrecisionsApart() throws Exception {
+        EngineSettings settings = SETTINGS.toBuilder().precision(Precision.INT8).build();
+        try (GenerationEngine other = GenerationEngine.open(checkpoint, settings)) {
+            assertThat(engine.systemFingerprint()).matches("fp_[0-9a-f]{10}");
+            assertThat(other.systemFingerprint()).isNotEqualTo(engine.systemFingerprint());
+        }
+        assertThat(generate(asked()).systemFingerprint()).contains(engine.systemFingerprint());
+    }
+
+    @Test
+    void aFingerprintTellsTokenizersApart(@TempDir Path folder) throws Exception {
+        for (Path file : Files.list(BundledModel.folder()).toList()) {
+            Files.copy(file, folder.resolve(file.getFileName()));
+        }
+        Path tokenizer = folder.resolve("tokenizer.json");
+        Files.writeString(tokenizer, Files.readString(tokenizer) + "\n");
+        try (Checkpoint other = Checkpoint.open(folder);
+                GenerationEngine withOther = GenerationEngine.open(other, SETTINGS)) {
+            assertThat(withOther.systemFingerprint()).isNotEqualTo(engine.systemFingerprint());
+        }
     }
 
     @Test

@@ -68,7 +68,8 @@ class GenerationProgressTest {
         GenerationResult whole = engine.submit(request(asked)).result().join();
         int half = whole.tokenIds().size() / 2;
         GenerationStatistics first =
-                new GenerationStatistics(0, 0, half, 20, 10, half - 1, 1, TimeUnit.DAYS.toNanos(1));
+                new GenerationStatistics(
+                        0, 0, half, 20, 10, half - 1, 1, 1, TimeUnit.DAYS.toNanos(1));
 
         GenerationStatistics both =
                 engine.submit(
@@ -180,7 +181,7 @@ class GenerationProgressTest {
     }
 
     private static GenerationStatistics after(int tokens) {
-        return new GenerationStatistics(8, 0, tokens, 0, 0, tokens, 1, 1);
+        return new GenerationStatistics(8, 0, tokens, 0, 0, tokens, 1, 1, 1);
     }
 
     private static Builder asked() {

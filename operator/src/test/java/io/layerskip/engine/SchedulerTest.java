@@ -164,7 +164,8 @@ class SchedulerTest {
             GenerationRequest request =
                     new GenerationRequest("" + added++, "", GenerationParameters.DEFAULTS);
             ActiveGeneration generation =
-                    new ActiveGeneration(request, GenerationProgress.NONE, chunk -> {}, false);
+                    new ActiveGeneration(
+                            request, GenerationProgress.NONE, "fp", chunk -> {}, false);
             int[] prompt = new int[promptTokens];
             generation.start(
                     new Sequence(

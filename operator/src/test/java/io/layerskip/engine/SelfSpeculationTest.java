@@ -166,7 +166,7 @@ class SelfSpeculationTest {
     }
 
     private static GenerationStatistics statistics(Sequence sequence) {
-        return sequence.statistics(0, 0);
+        return sequence.statistics(0, 0, 0);
     }
 
     /** Decodes sequences together, each to its end. */

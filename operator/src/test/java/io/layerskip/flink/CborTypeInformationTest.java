@@ -49,8 +49,9 @@ class CborTypeInformationTest {
                     "text",
                     List.of(5, 2_000_000, 1),
                     FinishReason.STOP,
-                    new GenerationStatistics(1, 1, 2, 3, 4, 5, 6, Long.MAX_VALUE),
+                    new GenerationStatistics(1, 1, 2, 3, 4, 5, 6, 7, Long.MAX_VALUE),
                     Optional.empty(),
+                    Optional.of("fp_0123456789"),
                     new byte[0]);
 
     /** What an earlier version of {@link Reading} wrote. */
