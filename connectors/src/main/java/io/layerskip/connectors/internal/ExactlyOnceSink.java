@@ -117,7 +117,7 @@ public final class ExactlyOnceSink
             restoreWriter(WriterInitContext context, Collection<KafkaWriterState> recoveredState)
                     throws IOException {
         return new WatchingWriter<>(
-                startWriter(context, recoveredState),
+                startWriter(context, RecoveredWriterStates.withLatestUses(recoveredState)),
                 new PreparedTransactions(transactionalIdPrefix, context.getTaskInfo()),
                 context.getProcessingTimeService(),
                 Duration.ofMillis(

@@ -28,6 +28,8 @@ class FaultsITCase {
                     Fault.LEADING_JOB_MANAGER_KILLED,
                     Fault.BROKER_KILLED,
                     Fault.RESCALED,
+                    // What a change of parallelism leaves in the sink's state, others come upon.
+                    Fault.RESCALED,
                     Fault.CHECKPOINTS_FAIL_LONGER_THAN_A_TRANSACTION_MAY_STAY_OPEN);
 
     private static final int PARTITIONS = 3;

@@ -48,7 +48,10 @@ final class FlinkCluster implements AutoCloseable {
             Pattern.compile("Savepoint stored in (\\S+)\\.");
 
     private static final int SAVEPOINT_ATTEMPTS = 3;
-    private static final String NOT_RUNNING = "Not all required tasks are currently running";
+    private static final List<String> FAILED_MEANWHILE =
+            List.of(
+                    "Not all required tasks are currently running",
+                    "Checkpoint Coordinator is suspending");
 
     private final Path folder;
     private final Map<String, String> settings;
@@ -309,7 +312,8 @@ final class FlinkCluster implements AutoCloseable {
             try {
                 return client(arguments);
             } catch (IOException e) {
-                if (attempt == SAVEPOINT_ATTEMPTS || !e.getMessage().contains(NOT_RUNNING)) {
+                if (attempt == SAVEPOINT_ATTEMPTS
+                        || FAILED_MEANWHILE.stream().noneMatch(e.getMessage()::contains)) {
                     throw e;
                 }
             }
