@@ -31,6 +31,8 @@ class MonitoringITCase {
     private static final int PARALLELISM = 2;
     private static final Duration ANSWERED = Duration.ofMinutes(2);
 
+    private static final String RULES_TEST = "src/test/resources/rules-test.yml";
+
     private static final String NOT_RUNNING = "LayerSkipNotRunning";
     private static final String NO_CHECKPOINT = "LayerSkipNoCheckpoint";
 
@@ -90,8 +92,12 @@ class MonitoringITCase {
     @Test
     void prometheusTakesConfigurationAndRules() throws Exception {
         System.out.println(
-                JvmProcess.run(
-                        "promtool", "check", "config", MonitoringFiles.CONFIG.toString()));
+                JvmProcess.run("promtool", "check", "config", MonitoringFiles.CONFIG.toString()));
+    }
+
+    @Test
+    void everyAlertFiresWhenItShouldAndNotBefore() throws Exception {
+        System.out.println(JvmProcess.run("promtool", "test", "rules", RULES_TEST));
     }
 
     @Test
