@@ -213,8 +213,7 @@ class KubernetesManifestsTest {
                 JsonNode container = deployment.at("/spec/podTemplate/spec/containers/0");
                 assertThat(container.at("/ports/0/name")).isEqualTo(port);
                 assertThat(container.at("/ports/0/containerPort").asText())
-                        .isEqualTo(
-                                configuration(deployment).toMap().get(REPORTER + "port"));
+                        .isEqualTo(configuration(deployment).toMap().get(REPORTER + "port"));
             }
         }
     }
@@ -248,8 +247,7 @@ class KubernetesManifestsTest {
         Arguments arguments = new Arguments();
         new CommandLine(arguments)
                 .parseArgs(
-                        StreamSupport.stream(
-                                        manifest.at("/spec/job/args").spliterator(), false)
+                        StreamSupport.stream(manifest.at("/spec/job/args").spliterator(), false)
                                 .map(JsonNode::asText)
                                 .toArray(String[]::new));
         return arguments.options.toConfiguration();
@@ -278,8 +276,7 @@ class KubernetesManifestsTest {
     private static JsonNode schema() throws IOException {
         assumeTrue(Files.exists(DEFINITION), () -> "no " + DEFINITION + " to check with");
         JsonNode schema =
-                YAML.readTree(DEFINITION.toFile())
-                        .at("/spec/versions/0/schema/openAPIV3Schema");
+                YAML.readTree(DEFINITION.toFile()).at("/spec/versions/0/schema/openAPIV3Schema");
         ObjectNode fields = (ObjectNode) schema.path("properties");
         // Every object has these.
         List.of("apiVersion", "kind", "metadata").forEach(fields::putObject);
