@@ -47,7 +47,7 @@ final class Prometheus implements AutoCloseable {
             Prometheus prometheus =
                     new Prometheus(command.start(), URI.create("http://" + address));
             try {
-                FlinkCluster.await("Prometheus", () -> prometheus.query("vector(1)").size() == 1);
+                FlinkCluster.await("Prometheus", () -> prometheus.count("vector(1)") == 1);
             } catch (Exception | Error e) {
                 prometheus.close();
                 throw e;
@@ -64,7 +64,7 @@ final class Prometheus implements AutoCloseable {
      *
      * @throws IOException if Prometheus does not take the expression
      */
-    JsonNode query(String expression) throws IOException, InterruptedException {
+    private JsonNode query(String expression) throws IOException, InterruptedException {
         String query = URLEncoder.encode(expression, StandardCharsets.UTF_8);
         HttpResponse<String> response =
                 http.send(
@@ -78,10 +78,19 @@ final class Prometheus implements AutoCloseable {
         return answer.path("data").path("result");
     }
 
+    /** For how many series an expression comes to a number at this moment. */
+    int count(String expression) throws IOException, InterruptedException {
+        int count = 0;
+        for (JsonNode series : query(expression)) {
+            count += series.at("/value/1").asText().equals("NaN") ? 0 : 1;
+        }
+        return count;
+    }
+
     /** Whether an alert fires. */
     boolean fires(String alert) throws IOException, InterruptedException {
         String firing = "ALERTS{alertname=\"%s\", alertstate=\"firing\"}";
-        return !query(firing.formatted(alert)).isEmpty();
+        return count(firing.formatted(alert)) > 0;
     }
 
     @Override
