@@ -12,7 +12,6 @@ import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
@@ -34,7 +33,10 @@ class MonitoringITCase {
     private static final String RULES_TEST = "src/test/resources/rules-test.yml";
 
     private static final String NOT_RUNNING = "LayerSkipNotRunning";
+    private static final String RUNNING = "flink_taskmanager_job_task_operator_layerskip_prompts";
     private static final String NO_CHECKPOINT = "LayerSkipNoCheckpoint";
+    private static final String CHECKPOINT =
+            "time() - flink_jobmanager_job_lastCheckpointCompletedTimestamp / 1000 < 5";
 
     /** Checkpoints are a second apart here. */
     private static final Map<String, String> THRESHOLDS = Map.of(NO_CHECKPOINT, "5");
@@ -72,19 +74,9 @@ class MonitoringITCase {
         }
     }
 
-    @BeforeEach
-    void submit() throws Exception {
-        job =
-                RunningJob.submit(
-                        bed,
-                        PARALLELISM,
-                        "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000");
-        bed.cluster().awaitRunning(job.id());
-    }
-
     @AfterEach
     void cancel() throws Exception {
-        if (bed.cluster().state(job.id()).equals("RUNNING")) {
+        if (job != null && bed.cluster().state(job.id()).equals("RUNNING")) {
             bed.cluster().cancel(job.id());
         }
     }
@@ -102,6 +94,7 @@ class MonitoringITCase {
 
     @Test
     void everyExpressionReturnsData() throws Exception {
+        submit();
         assertThat(bed.traffic().awaitNumber(bed.traffic().sent() + 100, ANSWERED)).isTrue();
 
         Map<String, String> empty = new LinkedHashMap<>();
@@ -119,7 +112,8 @@ class MonitoringITCase {
 
     @Test
     void alertsWhenCheckpointsFail() throws Exception {
-        awaitQuiet(NO_CHECKPOINT);
+        submit();
+        awaitQuiet(NO_CHECKPOINT, CHECKPOINT);
 
         bed.cluster().forbidJobManagersToWrite();
         try {
@@ -128,23 +122,35 @@ class MonitoringITCase {
             bed.cluster().allowJobManagersToWrite();
         }
 
-        awaitQuiet(NO_CHECKPOINT);
+        awaitQuiet(NO_CHECKPOINT, CHECKPOINT);
     }
 
     @Test
     void alertsWhenTheJobIsStopped() throws Exception {
-        awaitQuiet(NOT_RUNNING);
+        submit();
+        awaitQuiet(NOT_RUNNING, RUNNING);
 
         bed.cluster().cancel(job.id());
 
         awaitAlert(NOT_RUNNING);
     }
 
+    private void submit() throws Exception {
+        job =
+                RunningJob.submit(
+                        bed,
+                        PARALLELISM,
+                        "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000");
+        bed.cluster().awaitRunning(job.id());
+    }
+
     private static void awaitAlert(String alert) throws Exception {
         FlinkCluster.await("the alert " + alert, () -> prometheus.fires(alert));
     }
 
-    private static void awaitQuiet(String alert) throws Exception {
+    /** Waits until Prometheus has seen that all is well, and what it thought before is over. */
+    private static void awaitQuiet(String alert, String allIsWell) throws Exception {
+        FlinkCluster.await(allIsWell, () -> prometheus.count(allIsWell) > 0);
         FlinkCluster.await("the end of the alert " + alert, () -> !prometheus.fires(alert));
     }
 }
