@@ -19,6 +19,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.metrics.prometheus.PrometheusReporterFactory;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
 import org.apache.flink.runtime.highavailability.ClientHighAvailabilityServices;
@@ -40,6 +41,7 @@ final class FlinkCluster implements AutoCloseable {
     static final int TASK_MANAGER_MB = 1536;
 
     private static final int JOB_MANAGERS = 2;
+    private static final String REPORTER = "metrics.reporter.prometheus.";
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration DEADLINE = Duration.ofMinutes(2);
     private static final Pattern JOB_ID = Pattern.compile("JobID ([0-9a-f]{32})");
@@ -56,14 +58,19 @@ final class FlinkCluster implements AutoCloseable {
     private final Path folder;
     private final Map<String, String> settings;
     private final List<Integer> restPorts;
+
+    /** Where each process can be asked for its metrics, JobManagers first; empty for nowhere. */
+    private final List<Integer> metricsPorts;
+
     private final HttpClient http = HttpClient.newHttpClient();
     private final JvmProcess zooKeeper;
     private final List<JvmProcess> jobManagers = new ArrayList<>();
     private final List<JvmProcess> taskManagers = new ArrayList<>();
     private int commands;
 
-    private FlinkCluster(Path folder) throws IOException {
+    private FlinkCluster(Path folder, List<Integer> metricsPorts) throws IOException {
         this.folder = Files.createDirectories(folder);
+        this.metricsPorts = metricsPorts;
         List<Integer> ports = EmbeddedBroker.freePorts(3 + JOB_MANAGERS);
         this.restPorts = ports.subList(3, ports.size());
         this.settings =
@@ -116,7 +123,19 @@ final class FlinkCluster implements AutoCloseable {
      * @param folder for configuration, checkpoints and logs
      */
     static FlinkCluster start(Path folder) throws Exception {
-        FlinkCluster cluster = new FlinkCluster(folder);
+        return start(folder, List.of());
+    }
+
+    /**
+     * The same with Flink's Prometheus reporter in every process, which listens on all of the
+     * machine's addresses and cannot be told otherwise.
+     */
+    static FlinkCluster startMonitored(Path folder) throws Exception {
+        return start(folder, EmbeddedBroker.freePorts(JOB_MANAGERS + TASK_MANAGERS));
+    }
+
+    private static FlinkCluster start(Path folder, List<Integer> metricsPorts) throws Exception {
+        FlinkCluster cluster = new FlinkCluster(folder, metricsPorts);
         try {
             for (int i = 0; i < JOB_MANAGERS; i++) {
                 cluster.jobManagers.add(cluster.startJobManager(i));
@@ -164,13 +183,10 @@ final class FlinkCluster implements AutoCloseable {
     }
 
     private JvmProcess startJobManager(int index) throws IOException {
-        int port = restPorts.get(index);
-        Path config =
-                configure(
-                        "jobmanager-" + index,
-                        Map.of(
-                                "rest.port", Integer.toString(port),
-                                "rest.bind-port", Integer.toString(port)));
+        String port = Integer.toString(restPorts.get(index));
+        Map<String, String> own = new TreeMap<>(reporter(index));
+        own.putAll(Map.of("rest.port", port, "rest.bind-port", port));
+        Path config = configure("jobmanager-" + index, own);
         return start(
                 "jobmanager-" + index,
                 List.of("-Xmx512m", JvmProcess.QUICK),
@@ -179,7 +195,7 @@ final class FlinkCluster implements AutoCloseable {
     }
 
     private JvmProcess startTaskManager(int index) throws IOException {
-        Path config = configure("taskmanager-" + index, Map.of());
+        Path config = configure("taskmanager-" + index, reporter(JOB_MANAGERS + index));
         // As Flink's own scripts size a TaskManager's JVM.
         TaskExecutorProcessSpec memory =
                 TaskExecutorProcessUtils.processSpecFromConfig(Configuration.fromMap(settings));
@@ -190,6 +206,21 @@ final class FlinkCluster implements AutoCloseable {
                 words(ProcessMemoryUtils.generateJvmParametersStr(memory)),
                 "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
                 arguments);
+    }
+
+    private Map<String, String> reporter(int process) {
+        return metricsPorts.isEmpty()
+                ? Map.of()
+                : Map.of(
+                        REPORTER + "factory.class",
+                        PrometheusReporterFactory.class.getName(),
+                        REPORTER + "port",
+                        Integer.toString(metricsPorts.get(process)));
+    }
+
+    /** Host and port of every process's metrics. */
+    List<String> metricsTargets() {
+        return metricsPorts.stream().map(port -> "127.0.0.1:" + port).toList();
     }
 
     private static List<String> words(String text) {

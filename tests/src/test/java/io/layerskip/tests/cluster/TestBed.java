@@ -3,6 +3,7 @@ package io.layerskip.tests.cluster;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.Callable;
 import org.apache.kafka.common.utils.Utils;
 
 /**
@@ -39,11 +40,24 @@ final class TestBed implements AutoCloseable {
         return start(folder, KafkaBroker.start(folder.resolve("broker")), partitions, prompts);
     }
 
+    /** The same with a cluster whose metrics Prometheus can read. */
+    static TestBed startMonitored(Path folder, int partitions, List<String> prompts)
+            throws Exception {
+        KafkaBroker broker = KafkaBroker.start(folder.resolve("broker"));
+        return start(() -> FlinkCluster.startMonitored(folder), broker, partitions, prompts);
+    }
+
     /** The same with a broker that runs; it is stopped with the rest. */
     static TestBed start(Path folder, KafkaBroker broker, int partitions, List<String> prompts)
             throws Exception {
+        return start(() -> FlinkCluster.start(folder), broker, partitions, prompts);
+    }
+
+    private static TestBed start(
+            Callable<FlinkCluster> flink, KafkaBroker broker, int partitions, List<String> prompts)
+            throws Exception {
         try {
-            FlinkCluster cluster = FlinkCluster.start(folder);
+            FlinkCluster cluster = flink.call();
             try {
                 broker.createTopics(
                         partitions, Traffic.PROMPTS, Traffic.COMPLETIONS, Traffic.DEAD_LETTERS);
