@@ -20,7 +20,7 @@ import org.apache.flink.annotation.PublicEvolving;
  *
  * <pre>{@code
  * {"id": "7", "object": "text_completion", "created": 1795392000, "model": "layerskip-intents-9M",
- *  "system_fingerprint": "fp_46c442f263",
+ *  "system_fingerprint": "fp_290a157fbd",
  *  "choices": [{"index": 0, "text": "{\"intent\":\"card_arrival\"}", "logprobs": null,
  *               "finish_reason": "stop"}],
  *  "usage": {"prompt_tokens": 19, "completion_tokens": 8, "total_tokens": 27,

@@ -26,13 +26,13 @@ final class CompletionText {
     private boolean stopped;
 
     /**
-     * @param promptLength tokens before the completion
+     * @param prompt tokens before the completion
      */
-    CompletionText(Tokenizer tokenizer, List<String> stops, int promptLength) {
+    CompletionText(Tokenizer tokenizer, List<String> stops, int[] prompt) {
         this.tokenizer = tokenizer;
         this.stops = stops.stream().map(StopText::new).toList();
-        this.windowStart = Math.max(0, promptLength - CONTEXT_TOKENS);
-        this.decoded = promptLength;
+        this.windowStart = characterStart(prompt, Math.max(0, prompt.length - CONTEXT_TOKENS));
+        this.decoded = prompt.length;
     }
 
     /** Takes the tokens written so far; returns the text that is now certain and new. */
@@ -49,11 +49,12 @@ final class CompletionText {
     }
 
     /**
-     * Takes the last tokens; returns what text was still held back. Half a character is dropped.
+     * Takes the last tokens; returns what text was still held back. Half a character is dropped,
+     * and so is U+FFFD at the end, which is how half a character is decoded.
      */
     String finish(int[] tokens, int length) {
         if (!stopped && decoded < length) {
-            append(pending(tokens, length).replaceFirst(REPLACEMENT + "+$", ""));
+            append(withoutHalfCharacter(pending(tokens, length)));
             decoded = length;
         }
         return release(text.length());
@@ -74,10 +75,35 @@ final class CompletionText {
         return text.substring(0, released);
     }
 
+    /** Where the character starts that a token stands in, if that is one of its bytes. */
+    private int characterStart(int[] tokens, int at) {
+        int start = at;
+        while (start > 0 && tokenizer.continuesCharacter(tokens[start])) {
+            start--;
+        }
+        return start;
+    }
+
     private String pending(int[] tokens, int length) {
+        if (decoded < length) {
+            // What the prompt has of a character is not text yet.
+            decoded = characterStart(tokens, decoded);
+        }
         String before = tokenizer.decode(tokens, windowStart, decoded);
         String all = tokenizer.decode(tokens, windowStart, length);
+        if (!all.startsWith(before)) {
+            // It ends in half a character, of which the other half has come.
+            before = withoutHalfCharacter(before);
+        }
         return all.substring(Math.min(before.length(), all.length()));
+    }
+
+    private static String withoutHalfCharacter(String text) {
+        int end = text.length();
+        while (end > 0 && text.startsWith(REPLACEMENT, end - 1)) {
+            end--;
+        }
+        return text.substring(0, end);
     }
 
     private void append(String added) {

@@ -22,8 +22,8 @@ import org.apache.flink.annotation.PublicEvolving;
  *     is lower, in {@link #CONFIDENCE_THRESHOLD}
  * @param defaults what a request gets that does not say otherwise. Always has a temperature, top_k
  *     and top_p; without num_assistant_tokens as many are drafted as pay, without max_tokens the
- *     checkpoint's max_new_tokens are written, and where that is missing too, what the context has
- *     room for
+ *     checkpoint's max_new_tokens are written, and where that is missing too, {@link
+ *     #DEFAULT_MAX_TOKENS}
  * @param precision of the weights
  * @param cacheFolder keeps weights in another precision than the checkpoint's for the next engine;
  *     empty to make them each time
@@ -47,6 +47,12 @@ public record EngineSettings(
     public static final Range CONFIDENCE_THRESHOLD = Range.between(0, 1);
     public static final Range THREADS = Range.atLeast(1);
     public static final Range KV_CACHE_BYTES = Range.atLeast(1);
+
+    /**
+     * Tokens that are written where neither request nor settings nor checkpoint say how many: a
+     * base model, which knows no end, would write until its context is full.
+     */
+    public static final int DEFAULT_MAX_TOKENS = 256;
 
     /** Half of the rows of a pass at most: the other half is for prompts and drafts. */
     public static final Range BATCH_SIZE = Range.between(1, 128);

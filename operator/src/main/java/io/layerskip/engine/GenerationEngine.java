@@ -153,7 +153,7 @@ public final class GenerationEngine implements AutoCloseable {
 
     /**
      * Tells apart what texts may differ by: the checkpoint, its tokenizer and the precision. Ten
-     * digits of a hash, as in OpenAI's field of that name: {@code fp_46c442f263}.
+     * digits of a hash, as in OpenAI's field of that name: {@code fp_290a157fbd}.
      */
     public String systemFingerprint() {
         return systemFingerprint;

@@ -58,7 +58,7 @@ final class RequestPreparation {
         Sequence sequence =
                 new Sequence(
                         prompt,
-                        Math.min(room, asked.maxTokens().orElse(maxTokens(room))),
+                        Math.min(room, asked.maxTokens().orElse(defaultMaxTokens())),
                         new Sequence.Drafting(
                                 exit == 0 ? defaultExit() : exit,
                                 exit == 0 ? OptionalInt.of(0) : asked.numAssistantTokens(),
@@ -70,7 +70,7 @@ final class RequestPreparation {
                                 asked.topP().orElseThrow()),
                         asked.seed().orElse(request.id().hashCode()),
                         new KeyValueCache(memory));
-        generation.start(sequence, new CompletionText(tokenizer, asked.stop(), prompt.length));
+        generation.start(sequence, new CompletionText(tokenizer, asked.stop(), prompt));
         return Optional.empty();
     }
 
@@ -78,8 +78,8 @@ final class RequestPreparation {
         return settings.exitLayers().get(0);
     }
 
-    private int maxTokens(int room) {
-        return config.defaultMaxNewTokens().orElse(room);
+    private int defaultMaxTokens() {
+        return config.defaultMaxNewTokens().orElse(EngineSettings.DEFAULT_MAX_TOKENS);
     }
 
     private Optional<GenerationFailure> tooLong(String tokens) {

@@ -68,6 +68,10 @@ public final class LayerSkipAsyncFunction
     private transient ConfiguredEngine opened;
     private transient GenerationMetrics metrics;
     private transient String recipe;
+
+    /** What the recipe was in builds that did not look at the tokenizer. */
+    private transient String firstRecipe;
+
     private transient InFlight inFlight;
     private transient ListState<SavedGeneration> state;
     private transient Map<String, SavedGeneration> restored;
@@ -160,7 +164,8 @@ public final class LayerSkipAsyncFunction
                 ConfiguredEngine.open(
                         configuration, getRuntimeContext().getUserCodeClassLoader(), slots);
         Duration loadTime = Duration.ofNanos(System.nanoTime() - start);
-        recipe = recipe();
+        firstRecipe = firstRecipe();
+        recipe = firstRecipe + opened.checkpoint().tokenizerFingerprint();
         metrics =
                 new GenerationMetrics(
                         getRuntimeContext().getMetricGroup(),
@@ -169,8 +174,8 @@ public final class LayerSkipAsyncFunction
                         loadTime);
     }
 
-    /** What a text follows from beside the request. */
-    private String recipe() throws IOException {
+    /** What a text follows from beside the request and the tokenizer. */
+    private String firstRecipe() throws IOException {
         EngineSettings settings = opened.settings();
         GenerationParameters defaults = settings.defaults();
         return List.of(
@@ -184,7 +189,7 @@ public final class LayerSkipAsyncFunction
                 .toString();
     }
 
-    private String key(GenerationRequest request) {
+    private static String key(String recipe, GenerationRequest request) {
         return new Sha256()
                 .update(recipe)
                 .update(request.id())
@@ -196,13 +201,21 @@ public final class LayerSkipAsyncFunction
 
     @Override
     public void asyncInvoke(GenerationRequest request, ResultFuture<GenerationResult> future) {
-        String key = key(request);
-        Optional<SavedGeneration> saved = Optional.ofNullable(restored.remove(key));
+        String key = key(recipe, request);
+        Optional<SavedGeneration> saved = takeRestored(request, key);
         metrics.countPrompt(saved.map(SavedGeneration::tokens).orElse(0));
         Generation generation =
                 saved.map(s -> resume(request, s)).orElseGet(() -> opened.engine().submit(request));
         inFlight.add(future, key, generation);
         generation.result().whenComplete((result, error) -> complete(future, result, error));
+    }
+
+    private Optional<SavedGeneration> takeRestored(GenerationRequest request, String key) {
+        if (restored.isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.ofNullable(restored.remove(key))
+                .or(() -> Optional.ofNullable(restored.remove(key(firstRecipe, request))));
     }
 
     private Generation resume(GenerationRequest request, SavedGeneration saved) {

@@ -73,8 +73,9 @@ public final class LayerSkipOptions {
                     key("layerskip.max-tokens").intType().noDefaultValue(),
                     wholeNumber(GenerationParameters.MAX_TOKENS),
                     "Most tokens to write for a request that does not say. Without it:"
-                            + " max_new_tokens of the checkpoint's generation_config.json, else"
-                            + " what the context has room for.");
+                            + " max_new_tokens of the checkpoint's generation_config.json, else "
+                            + EngineSettings.DEFAULT_MAX_TOKENS
+                            + ".");
 
     public static final ConfigOption<Double> TEMPERATURE =
             option(

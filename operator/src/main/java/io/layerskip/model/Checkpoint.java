@@ -157,13 +157,19 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * A hash of tokenizer.json, as hexadecimal digits.
+     * A hash of tokenizer.json and tokenizer_config.json, as hexadecimal digits.
      *
-     * @throws IOException if the file cannot be read
+     * @throws IOException if a file cannot be read
      */
     public String tokenizerFingerprint() throws IOException {
-        Path file = folder.resolve(TOKENIZER);
-        return new Sha256().update(file, 0, Files.size(file)).hex();
+        Sha256 digest = new Sha256();
+        for (String name : List.of(TOKENIZER, TokenizerConfig.FILE)) {
+            Path file = folder.resolve(name);
+            if (Files.exists(file)) {
+                digest.update(name).update(file, 0, Files.size(file));
+            }
+        }
+        return digest.hex();
     }
 
     /** Frees the tokenizer; further calls do nothing. */

@@ -1,19 +1,23 @@
 package io.layerskip.model;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /** A tokenizer.json run by Hugging Face's own tokenizers library, through DJL. */
 final class DjlTokenizer implements Tokenizer {
 
+    private static final String SENTENCE_PIECE = "tokenizer.model";
     private static final int MAX_FILE_BYTES = 256 << 20;
 
     private static final Map<String, String> OPTIONS =
@@ -28,15 +32,18 @@ final class DjlTokenizer implements Tokenizer {
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
     private final TokenCountBound bound;
+    private final BitSet continuationBytes;
 
-    private DjlTokenizer(HuggingFaceTokenizer tokenizer, BitSet unknown, TokenCountBound bound) {
+    private DjlTokenizer(
+            HuggingFaceTokenizer tokenizer, BitSet unknown, TokenizerVocabulary vocabulary) {
         this.tokenizer = tokenizer;
         this.unknown = unknown;
-        this.bound = bound;
+        this.bound = vocabulary.bound();
+        this.continuationBytes = vocabulary.continuationBytes();
     }
 
     /**
-     * Reads the file.
+     * Reads the file, and the tokenizer_config.json beside it.
      *
      * @param vocabSize the number of ids that the model has
      * @param splitSpecialTokens whether the text of a special token is text like any other
@@ -45,20 +52,30 @@ final class DjlTokenizer implements Tokenizer {
      */
     static DjlTokenizer open(Path file, int vocabSize, boolean splitSpecialTokens)
             throws CheckpointException {
+        requireTokenizerJson(file);
         byte[] json = BoundedFile.read(file, MAX_FILE_BYTES);
         String name = file.getFileName().toString();
-        TokenCountBound bound = TokenizerVocabulary.requireWithin(name, json, vocabSize);
+        TokenizerConfig config = TokenizerConfig.beside(file);
+        TokenizerVocabulary vocabulary =
+                TokenizerVocabulary.read(name, json, vocabSize, config.padToken());
+        Optional<ObjectNode> postProcessor = config.postProcessor(vocabulary.addedTokens());
+        BitSet unknown = new BitSet();
+        vocabulary.addedTokens().values().stream()
+                .filter(
+                        id ->
+                                id >= vocabSize
+                                        || splitSpecialTokens && vocabulary.specialTokens().get(id))
+                .forEach(unknown::set);
         NativeTokenizerLibrary.load();
         DjlTokenizer tokenizer;
-        BitSet unknown = new BitSet();
         try {
-            byte[] used = splitSpecialTokens ? SpecialTokens.remove(json, unknown) : json;
+            byte[] used = TokenizerEdits.apply(json, unknown::get, postProcessor);
             tokenizer =
                     new DjlTokenizer(
                             HuggingFaceTokenizer.newInstance(
                                     new ByteArrayInputStream(used), OPTIONS),
                             unknown,
-                            bound);
+                            vocabulary);
         } catch (IOException | RuntimeException e) {
             throw new CheckpointException(
                     "%s is not a tokenizer: %s".formatted(name, e.getMessage()), e);
@@ -73,6 +90,17 @@ final class DjlTokenizer implements Tokenizer {
         return tokenizer;
     }
 
+    private static void requireTokenizerJson(Path file) throws CheckpointException {
+        if (!Files.exists(file) && Files.exists(file.resolveSibling(SENTENCE_PIECE))) {
+            Path folder = file.getParent();
+            throw new CheckpointException(
+                    ("%s is missing from %s; its %s is not read. transformers makes one of the other:"
+                                    + " python -c \"from transformers import AutoTokenizer;"
+                                    + " AutoTokenizer.from_pretrained('%s').save_pretrained('%s')\"")
+                            .formatted(file.getFileName(), folder, SENTENCE_PIECE, folder, folder));
+        }
+    }
+
     @Override
     public int[] encode(String text) {
         lock.readLock().lock();
@@ -83,6 +111,11 @@ final class DjlTokenizer implements Tokenizer {
         } finally {
             lock.readLock().unlock();
         }
+    }
+
+    @Override
+    public boolean continuesCharacter(int id) {
+        return continuationBytes.get(id);
     }
 
     @Override

@@ -125,6 +125,10 @@ final class JsonFields {
         return value.booleanValue();
     }
 
+    boolean isText(String field) {
+        return object.path(field).isTextual();
+    }
+
     Optional<String> text(String field) throws CheckpointException {
         if (!has(field)) {
             return Optional.empty();

@@ -22,6 +22,13 @@ public interface Tokenizer extends AutoCloseable {
     int leastTokens(String text);
 
     /**
+     * Whether a token stands for a byte inside a UTF-8 character. A decoder that finds such bytes
+     * without the first one gives up the whole run of bytes that they stand in, so nothing that is
+     * decoded should begin with one.
+     */
+    boolean continuesCharacter(int id);
+
+    /**
      * The text of ids[from, to), special tokens left out, undecodable bytes as U+FFFD.
      *
      * @throws IndexOutOfBoundsException if the range does not lie within the ids

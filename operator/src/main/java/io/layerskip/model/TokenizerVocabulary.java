@@ -9,11 +9,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.BitSet;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Checks the ids in a tokenizer.json against the model's vocabulary.
+ * The tokens of a tokenizer.json, checked against the model's vocabulary.
  *
  * <p>They stand in three places: {@code model.vocab}, an object from token to id; the same as a
  * list, whose places are the ids, where the model is a Unigram; and {@code added_tokens}, a list of
@@ -34,6 +37,7 @@ final class TokenizerVocabulary {
 
     private final String file;
     private final int vocabSize;
+    private final Optional<String> padToken;
 
     /** Everything but the vocabulary. */
     private final ObjectNode settings = JSON.createObjectNode();
@@ -41,30 +45,32 @@ final class TokenizerVocabulary {
     private int longestToken = 1;
     private final BitSet byteTokens = new BitSet(BYTES);
     private final BitSet byteAlphabet = new BitSet();
+    private final BitSet continuationBytes = new BitSet();
+    private final Map<String, Integer> addedTokens = new HashMap<>();
+    private final BitSet specialTokens = new BitSet();
 
-    private TokenizerVocabulary(String file, int vocabSize) {
+    private TokenizerVocabulary(String file, int vocabSize, Optional<String> padToken) {
         this.file = file;
         this.vocabSize = vocabSize;
+        this.padToken = padToken;
     }
 
     /**
-     * Refuses a tokenizer with an id outside [0, vocabSize).
+     * Reads the tokens, and refuses a tokenizer with an id outside [0, vocabSize), except for the
+     * token that fills batches in training.
      *
      * @param file the file's name, for messages
      * @param json the file's content
-     * @return how few tokens a text can have with this vocabulary
+     * @param padToken that token's text
      * @throws CheckpointException naming the token and its id; or if this is no JSON object
      */
-    static TokenCountBound requireWithin(String file, byte[] json, int vocabSize)
+    static TokenizerVocabulary read(
+            String file, byte[] json, int vocabSize, Optional<String> padToken)
             throws CheckpointException {
         try (JsonParser parser = JSON.createParser(json)) {
-            TokenizerVocabulary vocabulary = new TokenizerVocabulary(file, vocabSize);
+            TokenizerVocabulary vocabulary = new TokenizerVocabulary(file, vocabSize, padToken);
             vocabulary.check(parser);
-            return TokenCountBound.of(
-                    vocabulary.longestToken,
-                    vocabulary.byteTokens.cardinality() == BYTES,
-                    vocabulary.byteAlphabet.cardinality() == BYTES,
-                    vocabulary.settings);
+            return vocabulary;
         } catch (CheckpointException e) {
             throw e;
         } catch (JsonProcessingException e) {
@@ -73,6 +79,33 @@ final class TokenizerVocabulary {
         } catch (IOException e) {
             throw new CheckpointException("%s is not JSON: %s".formatted(file, e), e);
         }
+    }
+
+    /** How few tokens a text can have with this vocabulary. */
+    TokenCountBound bound() {
+        return TokenCountBound.of(
+                longestToken,
+                byteTokens.cardinality() == BYTES,
+                byteAlphabet.cardinality() == BYTES,
+                settings);
+    }
+
+    /** The ids of the added tokens, by their texts. */
+    Map<String, Integer> addedTokens() {
+        return addedTokens;
+    }
+
+    /** The ids of those that are special. */
+    BitSet specialTokens() {
+        return specialTokens;
+    }
+
+    /**
+     * The ids of the tokens that stand for a byte inside a UTF-8 character, where the tokenizer has
+     * a token for each byte of the characters that it does not know.
+     */
+    BitSet continuationBytes() {
+        return continuationBytes;
     }
 
     private void check(JsonParser parser) throws IOException {
@@ -94,8 +127,18 @@ final class TokenizerVocabulary {
         while (parser.nextToken() == JsonToken.START_OBJECT) {
             JsonNode token = JSON.readTree(parser);
             settings.withArray("added_tokens").add(token);
-            checkId(token.path("content").toString(), token.path("id"));
-            longestToken = Math.max(longestToken, token.path("content").asText().length());
+            String content = token.path("content").asText();
+            JsonNode id = token.path("id");
+            boolean isPadding =
+                    id.isInt()
+                            && id.intValue() >= vocabSize
+                            && padToken.equals(Optional.of(content));
+            if (!isPadding) {
+                checkId(token.path("content").toString(), id);
+            }
+            addedTokens.put(content, id.intValue());
+            specialTokens.set(id.intValue(), token.path("special").asBoolean());
+            longestToken = Math.max(longestToken, content.length());
         }
     }
 
@@ -111,8 +154,9 @@ final class TokenizerVocabulary {
                 while (parser.nextToken() == JsonToken.FIELD_NAME) {
                     String token = parser.currentName();
                     parser.nextToken();
-                    checkId('"' + token + '"', JSON.readTree(parser));
-                    note(token);
+                    JsonNode id = JSON.readTree(parser);
+                    checkId('"' + token + '"', id);
+                    note(token, id.intValue());
                 }
             } else {
                 for (int id = 0; parser.nextToken() == JsonToken.START_ARRAY; id++) {
@@ -123,14 +167,16 @@ final class TokenizerVocabulary {
         }
     }
 
-    private void note(String token) {
+    private void note(String token, int id) {
         longestToken = Math.max(longestToken, token.length());
         if (token.length() == 1 && isOfByteAlphabet(token.charAt(0))) {
             byteAlphabet.set(token.charAt(0));
         } else if (token.startsWith("<0x")) {
             Matcher matcher = BYTE.matcher(token);
             if (matcher.matches()) {
-                byteTokens.set(Integer.parseInt(matcher.group(1), 16));
+                int value = Integer.parseInt(matcher.group(1), 16);
+                byteTokens.set(value);
+                continuationBytes.set(id, (value & 0xc0) == 0x80);
             }
         }
     }

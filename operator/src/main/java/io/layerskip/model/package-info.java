@@ -15,7 +15,7 @@
  * model.safetensors, or shards -- SafetensorsFile -- WeightFiles --> Weight ---+--> Checkpoint
  * with an index                                                (place in file) |
  *                                                                              |
- * tokenizer.json ----------------------------- DjlTokenizer -----> Tokenizer --+
+ * tokenizer.json, tokenizer_config.json ------ DjlTokenizer -----> Tokenizer --+
  * </pre>
  *
  * <p>No weight passes through the Java heap. The embedding is mapped and read row by row; of all

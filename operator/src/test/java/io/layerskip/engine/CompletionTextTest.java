@@ -50,7 +50,7 @@ class CompletionTextTest {
     @Test
     void dropsHalfACharacterAtTheEnd() {
         int[] tokens = tokens("ok 🚀");
-        CompletionText completion = new CompletionText(tokenizer, List.of(), PROMPT_LENGTH);
+        CompletionText completion = new CompletionText(tokenizer, List.of(), prompt());
 
         String rest = completion.finish(tokens, tokens.length - 1);
 
@@ -68,8 +68,7 @@ class CompletionTextTest {
     @Test
     void holdsBackWhatMayBecomeAStopText() {
         int[] tokens = tokens("one STOP two");
-        CompletionText completion =
-                new CompletionText(tokenizer, List.of("STOPPED"), PROMPT_LENGTH);
+        CompletionText completion = new CompletionText(tokenizer, List.of("STOPPED"), prompt());
         StringBuilder released = new StringBuilder();
         for (int length = PROMPT_LENGTH + 1; length <= tokens.length; length++) {
             released.append(completion.advance(tokens, length));
@@ -88,7 +87,7 @@ class CompletionTextTest {
     @Test
     void givesTheWholeTextAtOnceWhereNobodyWatched() {
         int[] tokens = tokens("nobody watched 🚀");
-        CompletionText completion = new CompletionText(tokenizer, List.of(), PROMPT_LENGTH);
+        CompletionText completion = new CompletionText(tokenizer, List.of(), prompt());
 
         completion.finish(tokens, tokens.length);
 
@@ -104,8 +103,8 @@ class CompletionTextTest {
                             .limit(1 + random.nextInt(4))
                             .toList();
             int[] tokens = tokens(text(random, 60));
-            CompletionText completion = new CompletionText(tokenizer, stops, PROMPT_LENGTH);
-            CompletionText pieces = new CompletionText(tokenizer, List.of(), PROMPT_LENGTH);
+            CompletionText completion = new CompletionText(tokenizer, stops, prompt());
+            CompletionText pieces = new CompletionText(tokenizer, List.of(), prompt());
             SearchedText expected = new SearchedText(stops);
             int length = PROMPT_LENGTH;
             while (length < tokens.length && !completion.stopped()) {
@@ -189,7 +188,7 @@ class CompletionTextTest {
     /** What is released token by token. */
     private static List<String> releases(String text, List<String> stops) {
         int[] tokens = tokens(text);
-        CompletionText completion = new CompletionText(tokenizer, stops, PROMPT_LENGTH);
+        CompletionText completion = new CompletionText(tokenizer, stops, prompt());
         List<String> pieces = new ArrayList<>();
         int length = PROMPT_LENGTH;
         while (length < tokens.length && !completion.stopped()) {
@@ -201,10 +200,13 @@ class CompletionTextTest {
 
     /** A prompt of {@link #PROMPT_LENGTH} tokens, then the text's. */
     private static int[] tokens(String text) {
-        int[] prompt = Arrays.copyOf(tokenizer.encode("home: turn the lights on\n"), PROMPT_LENGTH);
         int[] encoded = tokenizer.encode(text);
-        int[] tokens = Arrays.copyOf(prompt, PROMPT_LENGTH + encoded.length - 1);
+        int[] tokens = Arrays.copyOf(prompt(), PROMPT_LENGTH + encoded.length - 1);
         System.arraycopy(encoded, 1, tokens, PROMPT_LENGTH, encoded.length - 1);
         return tokens;
+    }
+
+    private static int[] prompt() {
+        return Arrays.copyOf(tokenizer.encode("home: turn the lights on\n"), PROMPT_LENGTH);
     }
 }

@@ -554,6 +554,21 @@ class GenerationEngineTest {
         assertThat(generate(asked()).text()).isEqualTo(GOLDEN.completion());
     }
 
+    @Test
+    void writes256TokensWhereNobodySaysHowMany(@TempDir Path folder) throws Exception {
+        new CheckpointWriter(1).config("max_position_embeddings", CONTEXT).write(folder);
+        GenerationParameters endless = GenerationParameters.builder().ignoreEos(true).build();
+        try (Checkpoint base = Checkpoint.open(folder);
+                GenerationEngine other =
+                        GenerationEngine.open(base, EngineSettings.builder(2).build())) {
+            GenerationResult result =
+                    other.submit(new GenerationRequest("1", "a", endless)).result().join();
+
+            assertThat(result.tokenIds()).hasSize(256);
+            assertThat(result.finishReason()).isEqualTo(FinishReason.LENGTH);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(doubles = {0, 1})
     void aRequestWhoseLogitsAreNoNumbersFailsAlone(double temperature, @TempDir Path folder)

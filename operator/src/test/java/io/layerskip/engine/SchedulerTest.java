@@ -176,7 +176,7 @@ class SchedulerTest {
                             new Sampling(0, 0, 1),
                             0,
                             new KeyValueCache(memory)),
-                    new CompletionText(checkpoint.tokenizer(), List.of(), promptTokens));
+                    new CompletionText(checkpoint.tokenizer(), List.of(), prompt));
             scheduler.add(generation);
             return generation;
         }

@@ -213,7 +213,7 @@ final class ResumeTest {
                 new GenerationRequest("1", PROMPT, GenerationParameters.DEFAULTS);
 
         assertThat(keyOf(request, new Configuration()))
-                .isEqualTo("48907001ce327d4e10cfe312150a13dc21019ef7464e4f96c4151a053c8e3056");
+                .isEqualTo("944e67e698aaaa5cfe6f002a3b784f6f6e81dc81d7efa3a76ec8f97d89fbd2d3");
     }
 
     @Test
@@ -243,7 +243,7 @@ final class ResumeTest {
         byte[] attachment = {1, 2, 3};
 
         assertThat(keyOf(new GenerationRequest("2", PROMPT, parameters, attachment), options))
-                .isEqualTo("dffef2930936a1b790ac795e183558a87ba464fa8a0fc1fb6f74d9103cb3ddf6");
+                .isEqualTo("04bf04f70e8f3b9855ec6eaf6daacf1720cd5c00000ff0ac86229ecd4d1af415");
     }
 
     private static String keyOf(GenerationRequest request, Configuration options) throws Exception {

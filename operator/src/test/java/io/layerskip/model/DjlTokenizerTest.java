@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -156,6 +157,88 @@ class DjlTokenizerTest {
         assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE, true))
                 .isInstanceOf(CheckpointException.class)
                 .hasMessageStartingWith("tokenizer.json ");
+    }
+
+    @Test
+    void putsTheTokensAroundAPromptThatTokenizerConfigAsksFor() throws Exception {
+        int[] without = Arrays.copyOfRange(encodedWith("{}"), 1, encodedWith("{}").length);
+
+        assertThat(encodedWith("{\"add_bos_token\": false}")).isEqualTo(without);
+        assertThat(
+                        encodedWith(
+                                "{\"add_bos_token\": true, \"bos_token\": {\"content\": \"<s>\"},"
+                                        + " \"add_eos_token\": true, \"eos_token\": \"</s>\"}"))
+                .startsWith(0)
+                .endsWith(1)
+                .hasSize(without.length + 2);
+        assertThat(encodedWith("{\"add_bos_token\": null, \"bos_token\": null}")).startsWith(0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"add_bos_token\": true}",
+                "{\"add_bos_token\": true, \"bos_token\": \"<bos>\"}"
+            })
+    void refusesATokenizerConfigThatAsksForATokenThatIsNone(String config) {
+        assertThatThrownBy(() -> encodedWith(config))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageMatching(
+                        "tokenizer_config.json: add_bos_token is true and bos_token is .*, expected"
+                                + " an added token of tokenizer.json");
+    }
+
+    private int[] encodedWith(String tokenizerConfig) throws IOException {
+        Files.writeString(folder.resolve("tokenizer_config.json"), tokenizerConfig);
+        try (Tokenizer tokenizer = open(bundled())) {
+            return tokenizer.encode("banking: I lost my card");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void takesThePaddingPastTheModelsVocabularyForText(boolean split) throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer
+                .withArray("added_tokens")
+                .addObject()
+                .put("id", VOCAB_SIZE)
+                .put("content", "[PAD]")
+                .put("special", true);
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"pad_token\": \"[PAD]\"}");
+
+        try (Tokenizer opened = DjlTokenizer.open(write(tokenizer), VOCAB_SIZE, split)) {
+            int[] ids = opened.encode("a [PAD] b");
+
+            assertThat(ids).hasSizeGreaterThan(4);
+            assertThat(Arrays.stream(ids).max().getAsInt()).isLessThan(VOCAB_SIZE);
+        }
+    }
+
+    @Test
+    void saysHowToMakeATokenizerJsonOfATokenizerModel() throws Exception {
+        Files.createFile(folder.resolve("tokenizer.model"));
+        Path file = folder.resolve("tokenizer.json");
+
+        assertThatThrownBy(() -> DjlTokenizer.open(file, VOCAB_SIZE, true))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining(
+                        "its tokenizer.model is not read. transformers makes one of the other: python");
+    }
+
+    @Test
+    void knowsTheBytesInsideACharacter() throws Exception {
+        try (Tokenizer tokenizer =
+                DjlTokenizer.open(
+                        ByteFallbackTokenizer.write(folder),
+                        ByteFallbackTokenizer.VOCAB_SIZE,
+                        true)) {
+            int[] ids = tokenizer.encode("\n\uD83D\uDE00");
+
+            // <s>, the space before every text, a newline, and the four bytes of the emoji.
+            assertThat(Arrays.stream(ids).mapToObj(tokenizer::continuesCharacter))
+                    .containsExactly(false, false, false, false, true, true, true);
+        }
     }
 
     private static ObjectNode bundled() throws IOException {

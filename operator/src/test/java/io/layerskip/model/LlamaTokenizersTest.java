@@ -1,0 +1,26 @@
+package io.layerskip.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import org.junit.jupiter.api.condition.EnabledIf;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+@EnabledIf(
+        value = "io.layerskip.model.LlamaTokenizers#areThere",
+        disabledReason = "the tokenizers of Llama 2 and 3 are not beside the repository")
+class LlamaTokenizersTest {
+
+    @ParameterizedTest
+    @EnumSource
+    void encodesAndDecodesAsAnotherImplementation(LlamaTokenizers llama) throws IOException {
+        try (Tokenizer tokenizer = llama.open()) {
+            for (LlamaTokenizers.Case text : llama.cases()) {
+                assertThat(tokenizer.encode(text.text())).containsExactly(text.ids());
+                assertThat(tokenizer.decode(text.ids(), 0, text.ids().length))
+                        .isEqualTo(text.decoded());
+            }
+        }
+    }
+}
