@@ -68,6 +68,8 @@ final class ContinuousBatching {
     void round() {
         List<ActiveGeneration> round = scheduler.begin();
         if (round.isEmpty()) {
+            // Those that were under way may have been aborted.
+            status = status(status.batchSize(), status.lastPass());
             return;
         }
         turns.clear();

@@ -59,13 +59,7 @@ final class DjlTokenizer implements Tokenizer {
         TokenizerVocabulary vocabulary =
                 TokenizerVocabulary.read(name, json, vocabSize, config.padToken());
         Optional<ObjectNode> postProcessor = config.postProcessor(vocabulary.addedTokens());
-        BitSet unknown = new BitSet();
-        vocabulary.addedTokens().values().stream()
-                .filter(
-                        id ->
-                                id >= vocabSize
-                                        || splitSpecialTokens && vocabulary.specialTokens().get(id))
-                .forEach(unknown::set);
+        BitSet unknown = vocabulary.hiddenTokens(splitSpecialTokens);
         NativeTokenizerLibrary.load();
         DjlTokenizer tokenizer;
         try {

@@ -33,6 +33,10 @@ final class TokenizerVocabulary {
                             .build());
 
     private static final int BYTES = 256;
+
+    /** More than any model has; an id that is not the model's may be as large as this. */
+    private static final int MOST_IDS = 1 << 24;
+
     private static final Pattern BYTE = Pattern.compile("<0x([0-9A-F]{2})>");
 
     private final String file;
@@ -48,6 +52,7 @@ final class TokenizerVocabulary {
     private final BitSet continuationBytes = new BitSet();
     private final Map<String, Integer> addedTokens = new HashMap<>();
     private final BitSet specialTokens = new BitSet();
+    private final BitSet padding = new BitSet();
 
     private TokenizerVocabulary(String file, int vocabSize, Optional<String> padToken) {
         this.file = file;
@@ -95,9 +100,16 @@ final class TokenizerVocabulary {
         return addedTokens;
     }
 
-    /** The ids of those that are special. */
-    BitSet specialTokens() {
-        return specialTokens;
+    /**
+     * The ids of the added tokens that are not to be found in a text: the one that fills batches,
+     * if the model has no such id, and the special ones if their texts are text like any other.
+     */
+    BitSet hiddenTokens(boolean splitSpecialTokens) {
+        BitSet hidden = (BitSet) padding.clone();
+        if (splitSpecialTokens) {
+            hidden.or(specialTokens);
+        }
+        return hidden;
     }
 
     /**
@@ -130,14 +142,19 @@ final class TokenizerVocabulary {
             String content = token.path("content").asText();
             JsonNode id = token.path("id");
             boolean isPadding =
-                    id.isInt()
+                    padToken.equals(Optional.of(content))
+                            && id.isInt()
                             && id.intValue() >= vocabSize
-                            && padToken.equals(Optional.of(content));
+                            && id.intValue() < MOST_IDS;
             if (!isPadding) {
                 checkId(token.path("content").toString(), id);
             }
             addedTokens.put(content, id.intValue());
-            specialTokens.set(id.intValue(), token.path("special").asBoolean());
+            if (isPadding) {
+                padding.set(id.intValue());
+            } else if (token.path("special").asBoolean()) {
+                specialTokens.set(id.intValue());
+            }
             longestToken = Math.max(longestToken, content.length());
         }
     }

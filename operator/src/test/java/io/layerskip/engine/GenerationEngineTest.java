@@ -137,6 +137,7 @@ class GenerationEngineTest {
         assertThat(status.waiting()).isEqualTo(2);
         generations.forEach(generation -> generation.abort(LATE));
         generations.forEach(generation -> generation.result().join());
+        assertThat(statusWhenIdle().waiting()).isZero();
     }
 
     @Test

@@ -216,6 +216,21 @@ class DjlTokenizerTest {
     }
 
     @Test
+    void refusesPaddingFarPastTheModelsVocabulary() throws Exception {
+        ObjectNode tokenizer = bundled();
+        tokenizer
+                .withArray("added_tokens")
+                .addObject()
+                .put("id", Integer.MAX_VALUE)
+                .put("content", "[PAD]")
+                .put("special", true);
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"pad_token\": \"[PAD]\"}");
+
+        assertRefused(
+                tokenizer, "token \"[PAD]\" has id 2147483647, config.json has vocab_size 2048");
+    }
+
+    @Test
     void saysHowToMakeATokenizerJsonOfATokenizerModel() throws Exception {
         Files.createFile(folder.resolve("tokenizer.model"));
         Path file = folder.resolve("tokenizer.json");
