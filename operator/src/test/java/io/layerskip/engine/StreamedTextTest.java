@@ -35,7 +35,7 @@ class StreamedTextTest {
     @Test
     void findsAStopTextThatIsBytes() throws IOException {
         try (Tokenizer tokenizer = byteFallback()) {
-            int[] tokens = tokenizer.encode("😀\n");
+            int[] tokens = tokenizer.encode("😀😀\n");
             int[] prompt = Arrays.copyOf(tokens, tokens.length - 1);
             CompletionText text = new CompletionText(tokenizer, List.of("\n"), prompt);
 
