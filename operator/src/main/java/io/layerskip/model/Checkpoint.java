@@ -31,18 +31,21 @@ public final class Checkpoint implements AutoCloseable {
     private final Map<String, Weight> weights;
     private final WeightRows embedding;
     private final Tokenizer tokenizer;
+    private final String tokenizerFingerprint;
 
     private Checkpoint(
             Path folder,
             ModelConfig config,
             Map<String, Weight> weights,
             WeightRows embedding,
-            Tokenizer tokenizer) {
+            Tokenizer tokenizer,
+            String tokenizerFingerprint) {
         this.folder = folder;
         this.config = config;
         this.weights = weights;
         this.embedding = embedding;
         this.tokenizer = tokenizer;
+        this.tokenizerFingerprint = tokenizerFingerprint;
     }
 
     /**
@@ -79,7 +82,25 @@ public final class Checkpoint implements AutoCloseable {
         Tokenizer tokenizer =
                 DjlTokenizer.open(
                         folder.resolve(TOKENIZER), config.vocabSize(), splitSpecialTokens);
-        return new Checkpoint(folder, config, weights, embedding, tokenizer);
+        try {
+            return new Checkpoint(
+                    folder, config, weights, embedding, tokenizer, tokenizerFingerprint(folder));
+        } catch (IOException e) {
+            tokenizer.close();
+            throw new CheckpointException(
+                    "the tokenizer in %s cannot be read: %s".formatted(folder, e), e);
+        }
+    }
+
+    private static String tokenizerFingerprint(Path folder) throws IOException {
+        Sha256 digest = new Sha256();
+        for (String name : List.of(TOKENIZER, TokenizerConfig.FILE)) {
+            Path file = folder.resolve(name);
+            if (Files.exists(file)) {
+                digest.update(name).update(file, 0, Files.size(file));
+            }
+        }
+        return digest.hex();
     }
 
     /** The folder that was opened. */
@@ -156,20 +177,9 @@ public final class Checkpoint implements AutoCloseable {
         return digest.hex();
     }
 
-    /**
-     * A hash of tokenizer.json and tokenizer_config.json, as hexadecimal digits.
-     *
-     * @throws IOException if a file cannot be read
-     */
-    public String tokenizerFingerprint() throws IOException {
-        Sha256 digest = new Sha256();
-        for (String name : List.of(TOKENIZER, TokenizerConfig.FILE)) {
-            Path file = folder.resolve(name);
-            if (Files.exists(file)) {
-                digest.update(name).update(file, 0, Files.size(file));
-            }
-        }
-        return digest.hex();
+    /** A hash of tokenizer.json and tokenizer_config.json, as hexadecimal digits. */
+    public String tokenizerFingerprint() {
+        return tokenizerFingerprint;
     }
 
     /** Frees the tokenizer; further calls do nothing. */

@@ -63,7 +63,10 @@ final class DjlTokenizer implements Tokenizer {
         NativeTokenizerLibrary.load();
         DjlTokenizer tokenizer;
         try {
-            byte[] used = TokenizerEdits.apply(json, unknown::get, postProcessor);
+            byte[] used =
+                    unknown.isEmpty() && postProcessor.isEmpty()
+                            ? json
+                            : TokenizerEdits.apply(json, unknown::get, postProcessor);
             tokenizer =
                     new DjlTokenizer(
                             HuggingFaceTokenizer.newInstance(
