@@ -100,6 +100,11 @@ final class JvmProcess implements AutoCloseable {
     /** Kills it (SIGKILL) and waits until it is gone. */
     @Override
     public void close() {
+        kill(process);
+    }
+
+    /** Kills any process (SIGKILL) and waits until it is gone. */
+    static void kill(Process process) {
         try {
             process.destroyForcibly().waitFor();
         } catch (InterruptedException e) {
