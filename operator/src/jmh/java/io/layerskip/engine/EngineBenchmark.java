@@ -144,7 +144,7 @@ public class EngineBenchmark {
         return new Sequence(
                 prompt,
                 COMPLETION_TOKENS,
-                new Sequence.Drafting(EXIT, OptionalInt.empty(), 0),
+                new Sequence.Drafting(OptionalInt.of(EXIT), OptionalInt.empty(), 0),
                 Set.of(),
                 new Sampling(0, 0, 1),
                 0,

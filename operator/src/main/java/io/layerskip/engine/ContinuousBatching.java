@@ -50,8 +50,8 @@ final class ContinuousBatching {
 
     private static PassCosts passCosts(
             LayerSkipModel model, KeyValueMemory memory, EngineSettings settings) {
-        // Drafts of a fixed length are drafted whatever they cost.
-        if (settings.defaults().numAssistantTokens().isPresent()) {
+        // Drafts of a fixed length are drafted whatever they cost, if there is but one way.
+        if (settings.defaults().numAssistantTokens().isPresent() && !model.hasDraftHead()) {
             return PassCosts.unmeasured(model.segments());
         }
         try (KeyValueCache cache = new KeyValueCache(memory)) {

@@ -12,41 +12,56 @@ import java.util.List;
  * weights is nearly all of the cost, so further rows are cheap and drafting pays; in a pass over
  * many they cost their full share, so under load no draft is worth it.
  *
- * <p>What a draft brings depends on whether it and all before it are accepted. The probability
- * follows the exit's own confidence in its token, as far as that proved right lately, and how the
- * sequence fared so far. What does not pay is tried again from time to time: neither what it costs
- * nor what it brings would be noticed to have changed. Not thread-safe.
+ * <p>What a draft brings depends on whether it and all before it are accepted: see {@link
+ * DraftAcceptance}, of which each exit has its own. Where several exits are open, the one with the
+ * best rate to be expected is taken. The first rounds draft a little in any case, to get to know
+ * the exit; what does not pay is tried again from time to time, ever more seldom: neither what it
+ * costs nor what it brings would be noticed to have changed. Not thread-safe.
  */
 final class DraftPolicy {
 
-    private static final int BUCKETS = 20;
     private static final double NANOS_PER_MICRO = 1e3;
 
-    /** Weight of a new observation in the averages. */
+    /** Weight of a new round in the price, once there were many. */
     private static final double NEW = 0.02;
 
-    /** Observations that "confidence is probability" counts for. */
-    private static final double PRIOR = 8;
+    /** Rounds of plain decoding that the first price counts for. */
+    private static final double PRIOR = 4;
 
-    private static final double INITIAL_ACCEPTANCE = 0.8;
+    /** Verified drafts after which an exit is known. */
+    private static final int KNOWN = 12;
 
-    /** Rounds without a draft after which one is made whatever it costs, to see what it costs. */
-    private static final int ROUNDS_UNTIL_PROBE = 64;
+    /** Tokens that a draft may have which is made to get to know something. */
+    private static final int PROBE_TOKENS = 2;
 
-    /** Tokens that such a draft may have. */
-    private static final int PROBE_TOKENS = 4;
+    /** Rounds without a draft, at first, after which one is made whatever it costs. */
+    private static final int FIRST_PROBE = 64;
+
+    /** The same when all before were in vain. */
+    private static final int LAST_PROBE = 256;
+
+    /** Rounds after which another exit than the best is taken once. */
+    private static final int ROUNDS_UNTIL_OTHER_EXIT = 128;
+
+    /** Longest draft that the choice of an exit looks at. */
+    private static final int MOST_FORESEEN = 8;
 
     private final PassCosts costs;
-    private final double[] price;
-    private final double[] verified = new double[BUCKETS + 1];
-    private final double[] accepted = new double[BUCKETS + 1];
-    private double acceptance = INITIAL_ACCEPTANCE;
+
+    /** By the segment that follows the exit. */
+    private final DraftAcceptance[] acceptance;
+
+    private final double[] tokens;
+    private final double[] micros;
+    private int rounds;
     private int roundsWithoutDraft;
+    private int probe = FIRST_PROBE;
 
     private int sequences;
     private int rows;
     private int steps;
     private boolean probing;
+    private boolean probed;
     private double spent;
 
     /**
@@ -54,10 +69,20 @@ final class DraftPolicy {
      */
     DraftPolicy(PassCosts costs, int maxSequences) {
         this.costs = costs;
-        this.price = new double[maxSequences + 1];
-        for (int n = 1; n <= maxSequences; n++) {
-            price[n] = n / (costs.segments(0, costs.segments(), n) + costs.head(n));
+        this.acceptance = new DraftAcceptance[costs.segments()];
+        for (int segment = 1; segment < acceptance.length; segment++) {
+            acceptance[segment] = new DraftAcceptance();
         }
+        this.tokens = new double[maxSequences + 1];
+        this.micros = new double[maxSequences + 1];
+        for (int n = 1; n <= maxSequences; n++) {
+            tokens[n] = PRIOR * n;
+            micros[n] = PRIOR * plainRound(n);
+        }
+    }
+
+    private double plainRound(int sequences) {
+        return costs.segments(0, costs.segments(), sequences) + costs.head(sequences);
     }
 
     /**
@@ -71,13 +96,74 @@ final class DraftPolicy {
         spent = 0;
         steps = 0;
         probing = false;
+        probed = false;
+    }
+
+    /** Tokens per µs. */
+    private double price() {
+        return tokens[sequences] / micros[sequences];
+    }
+
+    /**
+     * The exit to draft at in this round, as the segment that follows it, for requests that leave
+     * it open: of those that are not known yet the first, else the one that promises most tokens
+     * per µs; every now and then another, which may have become better.
+     */
+    int exit() {
+        if (acceptance.length == 2) {
+            return 1;
+        }
+        if (++rounds % ROUNDS_UNTIL_OTHER_EXIT == 0) {
+            return 1 + rounds / ROUNDS_UNTIL_OTHER_EXIT % (acceptance.length - 1);
+        }
+        int best = 1;
+        double most = 0;
+        for (int segment = 1; segment < acceptance.length; segment++) {
+            if (isUnknown(segment)) {
+                return segment;
+            }
+            double rate = rate(segment);
+            if (rate > most) {
+                most = rate;
+                best = segment;
+            }
+        }
+        return best;
+    }
+
+    /** Whether drafts of an exit are yet to be tried, and would pay if all were accepted. */
+    private boolean isUnknown(int segment) {
+        return acceptance[segment].verified() < KNOWN && rate(segment, 1, 1) > price();
+    }
+
+    /** Tokens per µs at the best length. */
+    private double rate(int segment) {
+        double most = 0;
+        for (int drafts = 1; drafts <= MOST_FORESEEN; drafts++) {
+            most = Math.max(most, rate(segment, drafts, acceptance[segment].average()));
+        }
+        return most;
+    }
+
+    private double rate(int segment, int drafts, double acceptance) {
+        double written = 1;
+        double survival = 1;
+        for (int i = 0; i < drafts; i++) {
+            survival *= acceptance;
+            written += survival;
+        }
+        int verified = sequences * (drafts + 1);
+        double cost =
+                (drafts + 1) * costs.segments(0, segment, sequences)
+                        + drafts * costs.draftLogits(sequences)
+                        + costs.segments(segment, costs.segments(), verified)
+                        + costs.head(verified);
+        return sequences * written / cost;
     }
 
     /** Probability that the model accepts a token of that confidence, if all before it were. */
     double acceptance(Turn turn, double confidence) {
-        int bucket = bucket(confidence);
-        double calibrated = (accepted[bucket] + PRIOR * confidence) / (verified[bucket] + PRIOR);
-        return Math.min(1, calibrated * turn.sequence().luck());
+        return Math.min(1, acceptance[turn.segment()].at(confidence) * turn.sequence().luck());
     }
 
     /**
@@ -100,24 +186,28 @@ final class DraftPolicy {
         double choices = 0;
         for (int n = fixed + 1; n <= drafting.size(); n++) {
             Turn turn = drafting.get(n - 1);
-            gain += turn.survival() * Math.min(1, acceptance * turn.sequence().luck());
+            double next = Math.min(1, acceptance[segment].average() * turn.sequence().luck());
+            gain += turn.survival() * next;
             Sampling sampling = turn.sequence().sampling();
             choices += costs.choices().draft(sampling) + costs.choices().model(sampling);
             double cost =
                     added(0, segment, fixed, n)
-                            + costs.head(n)
-                            - costs.head(fixed)
+                            + costs.draftLogits(n)
+                            - costs.draftLogits(fixed)
                             + verification(segment, rows + fixed, rows + n)
                             + choices;
-            double net = gain - price[sequences] * cost;
+            double net = gain - price() * cost;
             if (net > best) {
                 best = net;
                 kept = n;
             }
         }
-        probing = roundsWithoutDraft >= ROUNDS_UNTIL_PROBE && steps < PROBE_TOKENS;
+        probing =
+                steps < PROBE_TOKENS
+                        && (roundsWithoutDraft >= probe || fixed == 0 && isUnknown(segment));
         if (kept == 0 && probing) {
             kept = 1;
+            probed = true;
         }
         steps += kept > 0 ? 1 : 0;
         return kept;
@@ -144,10 +234,15 @@ final class DraftPolicy {
                         + costs.choices().model(turn.sequence().sampling());
         boolean worth =
                 !turn.draftsAutomatically()
-                        || turn.survival() * acceptance >= price[sequences] * cost
+                        || turn.survival() * acceptance >= price() * cost
                         || probing;
         rows += worth ? 1 : 0;
         return worth;
+    }
+
+    /** Whether the draft head is the faster way to the logits of so many drafts. */
+    boolean usesDraftHead(int rows) {
+        return costs.usesDraftHead(rows);
     }
 
     private double verification(int segment, int rows, int more) {
@@ -176,16 +271,8 @@ final class DraftPolicy {
     }
 
     /** Learns from a draft that was verified. */
-    void observe(double confidence, boolean wasAccepted) {
-        int bucket = bucket(confidence);
-        // Old observations fade, so that a change of traffic is followed.
-        if (verified[bucket] > 1 / NEW) {
-            verified[bucket] *= 1 - NEW;
-            accepted[bucket] *= 1 - NEW;
-        }
-        verified[bucket]++;
-        accepted[bucket] += wasAccepted ? 1 : 0;
-        acceptance += NEW * ((wasAccepted ? 1 : 0) - acceptance);
+    void observe(int segment, double confidence, boolean wasAccepted) {
+        acceptance[segment].observe(confidence, wasAccepted);
     }
 
     /**
@@ -196,12 +283,20 @@ final class DraftPolicy {
      */
     void endRound(boolean prefilled, int written) {
         if (!prefilled && spent > 0) {
-            price[sequences] += NEW * (written / spent - price[sequences]);
+            double round = plainRound(sequences);
+            double kept = micros[sequences] > round / NEW ? 1 - NEW : 1;
+            tokens[sequences] = kept * tokens[sequences] + written;
+            micros[sequences] = kept * micros[sequences] + spent;
         }
-        roundsWithoutDraft = steps == 0 ? roundsWithoutDraft + 1 : 0;
-    }
-
-    private static int bucket(double confidence) {
-        return (int) (confidence * BUCKETS);
+        if (steps == 0) {
+            roundsWithoutDraft++;
+        } else {
+            if (!probed) {
+                probe = FIRST_PROBE;
+            } else if (roundsWithoutDraft >= probe) {
+                probe = Math.min(2 * probe, LAST_PROBE);
+            }
+            roundsWithoutDraft = 0;
+        }
     }
 }

@@ -9,39 +9,56 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What passes cost, of each segment and of the head, and the choice of a token by its logits, in
- * µs. Measured on the machine, when the engine opens, which may be busy with opening others then;
- * so every pass corrects it later.
+ * What passes cost, of each segment, of the head and of the draft head, and the choice of a token
+ * by its logits, in µs. Measured on the machine, when the engine opens, which may be busy with
+ * opening others then; so every pass corrects it later.
  */
 final class PassCosts {
 
-    private static final int[] SIZES = {1, 2, 4, 6, 8, 12, 16, 32, 64, 128};
+    private static final int[] SIZES = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 64, 128};
     private static final long TIME_LIMIT = TimeUnit.SECONDS.toNanos(2);
     private static final int REPETITIONS = 5;
+
+    /** A pass that takes so long is timed once: what disturbs it is little against that. */
+    private static final double LONG_MICROS = 5e3;
 
     /** Until then the JVM has compiled what a pass runs. */
     private static final long WARM_UP = TimeUnit.MILLISECONDS.toNanos(500);
 
     /** Of the sizes: small passes are most of what an engine does. */
-    private static final int WARM_UP_SIZES = 6;
+    private static final int WARM_UP_SIZES = 8;
 
     private final List<CostCurve> segments;
     private final CostCurve head;
+    private final Optional<CostCurve> draftHead;
     private final ChoiceCosts choices;
 
-    PassCosts(List<CostCurve> segments, CostCurve head, ChoiceCosts choices) {
+    /**
+     * @param draftHead empty for a model that has none
+     */
+    PassCosts(
+            List<CostCurve> segments,
+            CostCurve head,
+            Optional<CostCurve> draftHead,
+            ChoiceCosts choices) {
         this.segments = List.copyOf(segments);
         this.head = head;
+        this.draftHead = draftHead;
         this.choices = choices;
     }
 
     /** Costs for an engine that decides nothing by them: a row costs the same everywhere. */
     static PassCosts unmeasured(int segments) {
         CostCurve curve = new CostCurve(new int[] {1, 2}, new double[] {1, 2});
-        return new PassCosts(Collections.nCopies(segments, curve), curve, new ChoiceCosts(1, 1, 1));
+        return new PassCosts(
+                Collections.nCopies(segments, curve),
+                curve,
+                Optional.empty(),
+                new ChoiceCosts(1, 1, 1));
     }
 
     /**
@@ -84,7 +101,17 @@ final class PassCosts {
         }
         int headSizes = Arrays.binarySearch(SIZES, LayerSkipModel.MAX_LOGIT_ROWS) + 1;
         CostCurve head = curve(headSizes, deadline, passes.get(model.segments()));
-        return new PassCosts(segments, head, choices(model));
+        return new PassCosts(segments, head, draftHead(model), choices(model));
+    }
+
+    /** A row after another, so that further ones cost what the first does. */
+    private static Optional<CostCurve> draftHead(LayerSkipModel model) {
+        if (!model.hasDraftHead()) {
+            return Optional.empty();
+        }
+        model.draftLogits(LayerSkipModel.MAX_LOGIT_ROWS);
+        double micros = time(model::draftLogits, 1);
+        return Optional.of(new CostCurve(new int[] {1, 2}, new double[] {micros, 2 * micros}));
     }
 
     private static ChoiceCosts choices(LayerSkipModel model) {
@@ -129,7 +156,7 @@ final class PassCosts {
     /** The least of some times, in µs: whatever else the machine does makes them longer. */
     private static double time(Pass pass, int rows) {
         double least = Double.POSITIVE_INFINITY;
-        for (int i = 0; i < REPETITIONS; i++) {
+        for (int i = 0; i < REPETITIONS && (i == 0 || least < LONG_MICROS); i++) {
             long start = System.nanoTime();
             pass.run(rows);
             least = Math.min(least, (System.nanoTime() - start) / 1e3);
@@ -140,7 +167,7 @@ final class PassCosts {
     /**
      * Learns from a pass.
      *
-     * @param pass a segment, or {@link #segments()} for the head
+     * @param pass a segment, {@link #segments()} for the head, or one more for the draft head
      */
     void observe(int pass, int rows, double micros) {
         curve(pass).observe(rows, micros);
@@ -152,7 +179,10 @@ final class PassCosts {
     }
 
     private CostCurve curve(int pass) {
-        return pass == segments.size() ? head : segments.get(pass);
+        if (pass < segments.size()) {
+            return segments.get(pass);
+        }
+        return pass == segments.size() ? head : draftHead.orElseThrow();
     }
 
     /** What it takes to choose a token. */
@@ -175,5 +205,15 @@ final class PassCosts {
 
     double head(int rows) {
         return head.at(rows);
+    }
+
+    /** The logits that drafts of so many rows are chosen by, in the faster of two ways. */
+    double draftLogits(int rows) {
+        return usesDraftHead(rows) ? draftHead.get().at(rows) : head.at(rows);
+    }
+
+    /** Whether the draft head is the faster of the two. */
+    boolean usesDraftHead(int rows) {
+        return draftHead.isPresent() && draftHead.get().at(rows) < head.at(rows);
     }
 }

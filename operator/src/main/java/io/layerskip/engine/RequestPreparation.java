@@ -36,12 +36,13 @@ final class RequestPreparation {
     Optional<GenerationFailure> prepare(ActiveGeneration generation) {
         GenerationRequest request = generation.request();
         GenerationParameters asked = request.parameters().orElse(settings.defaults());
-        int exit = asked.assistantEarlyExit().orElse(defaultExit());
-        if (exit != 0 && !settings.exitLayers().contains(exit)) {
+        OptionalInt exit = asked.assistantEarlyExit();
+        boolean drafts = exit.orElse(defaultExit()) != 0;
+        if (drafts && !settings.exitLayers().contains(exit.orElse(defaultExit()))) {
             return failure(
                     GenerationFailure.Kind.INVALID_REQUEST,
                     "assistant_early_exit is %d; allowed: 0 (no draft) or an open exit layer, %s"
-                            .formatted(exit, settings.exitLayers()));
+                            .formatted(exit.getAsInt(), settings.exitLayers()));
         }
         int leastTokens = tokenizer.leastTokens(request.prompt());
         if (leastTokens >= context) {
@@ -59,10 +60,7 @@ final class RequestPreparation {
                 new Sequence(
                         prompt,
                         Math.min(room, asked.maxTokens().orElse(defaultMaxTokens())),
-                        new Sequence.Drafting(
-                                exit == 0 ? defaultExit() : exit,
-                                exit == 0 ? OptionalInt.of(0) : asked.numAssistantTokens(),
-                                settings.assistantConfidenceThreshold()),
+                        drafts ? drafting(exit, asked.numAssistantTokens()) : plain(),
                         asked.ignoreEos() ? Set.of() : Set.copyOf(config.eosTokenIds()),
                         new Sampling(
                                 asked.temperature().orElseThrow(),
@@ -72,6 +70,19 @@ final class RequestPreparation {
                         new KeyValueCache(memory));
         generation.start(sequence, new CompletionText(tokenizer, asked.stop(), prompt));
         return Optional.empty();
+    }
+
+    private Sequence.Drafting plain() {
+        return new Sequence.Drafting(OptionalInt.of(defaultExit()), OptionalInt.of(0), 0);
+    }
+
+    /** A draft of a fixed length exits at the first open layer, if it does not say. */
+    private Sequence.Drafting drafting(OptionalInt exit, OptionalInt numAssistantTokens) {
+        boolean any = exit.isEmpty() && numAssistantTokens.isEmpty();
+        return new Sequence.Drafting(
+                any ? exit : OptionalInt.of(exit.orElse(defaultExit())),
+                numAssistantTokens,
+                settings.assistantConfidenceThreshold());
     }
 
     private int defaultExit() {

@@ -90,13 +90,13 @@ final class SelfSpeculation {
     private void begin(List<Turn> turns) {
         exitStates.clear();
         entering.forEach(List::clear);
-        int rows = 0;
+        policy.beginRound(turns.size(), turns.stream().mapToInt(Turn::pending).sum());
+        int best = policy.exit();
         for (Turn turn : turns) {
-            turn.enterAt(model.segmentAfter(turn.sequence().drafting().exitLayer()));
+            OptionalInt exit = turn.sequence().drafting().exitLayer();
+            turn.enterAt(exit.isPresent() ? model.segmentAfter(exit.getAsInt()) : best);
             entering.get(turn.segment()).add(turn);
-            rows += turn.pending();
         }
-        policy.beginRound(turns.size(), rows);
     }
 
     /** Drafts with the early layers, a token of every turn at a time. */
@@ -139,7 +139,7 @@ final class SelfSpeculation {
         if (turn.failure().isEmpty() && turn.writes()) {
             int judged = turn.accept();
             for (int draft = 0; draft < judged; draft++) {
-                policy.observe(turn.confidence(draft), turn.isAccepted(draft));
+                policy.observe(turn.segment(), turn.confidence(draft), turn.isAccepted(draft));
             }
         }
     }
@@ -279,7 +279,10 @@ final class SelfSpeculation {
             if (count == 0) {
                 return;
             }
-            TokenRows logits = model.logits(count);
+            TokenRows logits =
+                    draft && policy.usesDraftHead(count)
+                            ? model.draftLogits(count)
+                            : model.logits(count);
             for (int row = 0; row < count; row++) {
                 long start = System.nanoTime();
                 answer.take(turns[row], draftsBefore[row], logits, row);

@@ -47,11 +47,12 @@ final class Sequence implements AutoCloseable {
     /**
      * How a request wants to draft.
      *
-     * @param exitLayer an open exit
+     * @param exitLayer an open exit; empty for the one that pays most
      * @param numAssistantTokens drafts a round, 0 for plain decoding; empty to find out
      * @param confidenceThreshold the draft ends where the exit is less sure of its token
      */
-    record Drafting(int exitLayer, OptionalInt numAssistantTokens, double confidenceThreshold) {}
+    record Drafting(
+            OptionalInt exitLayer, OptionalInt numAssistantTokens, double confidenceThreshold) {}
 
     /**
      * @param prompt token ids, at least one

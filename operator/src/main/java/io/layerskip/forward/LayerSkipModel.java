@@ -1,6 +1,7 @@
 package io.layerskip.forward;
 
 import io.layerskip.model.Checkpoint;
+import io.layerskip.model.CheckpointException;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.WeightRows;
 import java.io.IOException;
@@ -43,6 +44,7 @@ public final class LayerSkipModel implements AutoCloseable {
     private final TokenRows headInput;
     private final TokenRows logits;
     private final Optional<NearTies> nearTies;
+    private final Optional<DraftHead> draftHead;
     private PassListener listener = (pass, rows, nanos) -> {};
 
     /**
@@ -93,6 +95,10 @@ public final class LayerSkipModel implements AutoCloseable {
                     precision == Precision.FP32
                             ? Optional.empty()
                             : Optional.of(new NearTies(checkpoint));
+            draftHead =
+                    HeadCodes.pay(config)
+                            ? Optional.of(opened(draftHead(checkpoint, threads)))
+                            : Optional.empty();
             head = opened(sessions.head());
             headInput = opened(new TokenRows(MAX_LOGIT_ROWS, config.hiddenSize()));
             logits = opened(new TokenRows(MAX_LOGIT_ROWS, config.vocabSize()));
@@ -104,6 +110,12 @@ public final class LayerSkipModel implements AutoCloseable {
             }
             throw e;
         }
+    }
+
+    private static DraftHead draftHead(Checkpoint checkpoint, int threads)
+            throws CheckpointException {
+        HeadCodes codes = HeadCodes.of(checkpoint.config(), checkpoint.head());
+        return new DraftHead(checkpoint, codes, threads);
     }
 
     /** Bytes that a model's matrices take in memory once it is loaded; loading takes more. */
@@ -173,6 +185,27 @@ public final class LayerSkipModel implements AutoCloseable {
         head.input(OnnxGraphs.HIDDEN, headInput.view(count));
         head.output(OnnxGraphs.LOGITS, logits.view(count)).run();
         listener.passed(segments(), count, System.nanoTime() - start);
+        return logits;
+    }
+
+    /** Whether there is a faster way to drafts than all logits: where the vocabulary is large. */
+    public boolean hasDraftHead() {
+        return draftHead.isPresent();
+    }
+
+    /**
+     * The greatest logits of rows [0, count) of {@link #headInput}, in much less time than all of
+     * them take; others are negative infinity, and now and then the very greatest is among those.
+     * The next call, or one of {@link #logits}, overwrites the result.
+     *
+     * @throws java.util.NoSuchElementException if there is no draft head
+     */
+    public TokenRows draftLogits(int count) {
+        long start = System.nanoTime();
+        for (int row = 0; row < count; row++) {
+            draftHead.orElseThrow().logits(headInput, row, logits);
+        }
+        listener.passed(segments() + 1, count, System.nanoTime() - start);
         return logits;
     }
 

@@ -8,7 +8,8 @@ import org.apache.flink.annotation.Internal;
 public interface PassListener {
 
     /**
-     * @param pass the segment, or {@link LayerSkipModel#segments()} for the head
+     * @param pass the segment, {@link LayerSkipModel#segments()} for the head, or one more for the
+     *     draft head
      * @param rows that it took
      * @param nanos how long that took, in ns
      */

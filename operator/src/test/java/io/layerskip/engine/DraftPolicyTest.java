@@ -1,7 +1,6 @@
 package io.layerskip.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.KeyValueMemory;
@@ -11,6 +10,7 @@ import io.layerskip.model.Checkpoint;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.IntToDoubleFunction;
@@ -80,12 +80,12 @@ class DraftPolicyTest {
         Turn turn = turn(OptionalInt.empty(), GREEDY);
         double before = policy.acceptance(turn, 0.92);
         for (int i = 0; i < 200; i++) {
-            policy.observe(0.92, i % 4 == 0);
+            policy.observe(1, 0.92, i % 4 == 0);
         }
 
-        assertThat(before).isCloseTo(0.92, within(1e-9));
-        assertThat(policy.acceptance(turn, 0.92)).isBetween(0.2, 0.45);
-        assertThat(policy.acceptance(turn, 0.5)).isCloseTo(0.5, within(1e-9));
+        assertThat(before).isBetween(0.8, 0.92);
+        assertThat(policy.acceptance(turn, 0.92)).isBetween(0.2, 0.4);
+        assertThat(policy.acceptance(turn, 0.5)).isBetween(0.2, 0.4);
     }
 
     @Test
@@ -105,7 +105,7 @@ class DraftPolicyTest {
     void triesDraftingAgainAfterItDidNotPay() {
         DraftPolicy policy = policy(rows -> 100 + 30.0 * rows);
         for (int i = 0; i < 500; i++) {
-            policy.observe(0.5, false);
+            policy.observe(1, 0.5, false);
         }
         assertThat(keep(policy, turns(1))).isZero();
 
@@ -122,11 +122,103 @@ class DraftPolicyTest {
     }
 
     @Test
+    void findsOutInTheFirstRoundsThatDraftsOfLowConfidenceAreAccepted() {
+        DraftPolicy policy = policy(rows -> 100 + rows);
+        int drafts = 0;
+        for (int round = 0; round < 12; round++) {
+            drafts = draft(policy, 0.01, 8);
+            for (int i = 0; i < drafts; i++) {
+                policy.observe(1, 0.01, true);
+            }
+            policy.endRound(false, 1 + drafts);
+        }
+
+        assertThat(drafts).isGreaterThan(3);
+    }
+
+    @Test
+    void findsOutInTheFirstRoundsThatDraftsAreRefused() {
+        DraftPolicy policy = policy(rows -> 100 + 30.0 * rows);
+        int drafts = 0;
+        for (int round = 0; round < 24; round++) {
+            drafts = draft(policy, 0.9, 8);
+            if (drafts > 0) {
+                policy.observe(1, 0.9, false);
+            }
+            policy.endRound(false, 1);
+        }
+
+        assertThat(drafts).isZero();
+    }
+
+    @Test
+    void probesEverMoreSeldomWhatNeverPays() {
+        DraftPolicy policy = policy(rows -> 100 + 30.0 * rows);
+        for (int i = 0; i < 500; i++) {
+            policy.observe(1, 0.5, false);
+        }
+        int probes = 0;
+        for (int round = 0; round < 2_000; round++) {
+            if (draft(policy, 0.5, 8) > 0) {
+                policy.observe(1, 0.5, false);
+                probes++;
+            }
+            policy.endRound(false, 1);
+        }
+
+        assertThat(probes).isBetween(5, 10);
+    }
+
+    @Test
+    void takesTheExitThatPaysMost() {
+        CostCurve layers = curve(rows -> 100 + rows, 1);
+        DraftPolicy policy =
+                new DraftPolicy(
+                        new PassCosts(
+                                List.of(layers, layers, layers),
+                                curve(rows -> 100 + rows, 0.25),
+                                Optional.empty(),
+                                new ChoiceCosts(0.1, 0.1, 0.1)),
+                        BATCH);
+        policy.beginRound(1, 1);
+        assertThat(policy.exit()).isEqualTo(1);
+        for (int i = 0; i < 40; i++) {
+            policy.observe(1, 0.5, i % 5 == 0);
+        }
+        assertThat(policy.exit()).isEqualTo(2);
+        for (int i = 0; i < 40; i++) {
+            policy.observe(2, 0.5, true);
+        }
+        assertThat(policy.exit()).isEqualTo(2);
+        for (int i = 0; i < 200; i++) {
+            policy.observe(1, 0.5, true);
+        }
+        assertThat(policy.exit()).isEqualTo(1);
+    }
+
+    /** Drafts of a sequence alone whose tokens all have that confidence; returns how many. */
+    private static int draft(DraftPolicy policy, double confidence, int most) {
+        policy.beginRound(1, 1);
+        Turn turn = turn(OptionalInt.empty(), GREEDY);
+        while (turn.draftCount() < most && policy.keep(new ArrayList<>(List.of(turn))) == 1) {
+            double acceptance = policy.acceptance(turn, confidence);
+            if (!policy.takeRow(turn, acceptance, 1)) {
+                break;
+            }
+            turn.addDraft(5, confidence, acceptance);
+        }
+        return turn.draftCount();
+    }
+
+    @Test
     void draftsNoTokensWhoseDrawingCostsMoreThanTheyBring() {
         Sampling drawn = new Sampling(1, 0, 1);
         DraftPolicy policy = policy(rows -> 100 + rows);
         Turn greedy = turn(OptionalInt.empty(), GREEDY);
         Turn sampled = turn(OptionalInt.empty(), drawn);
+        for (int i = 0; i < 20; i++) {
+            policy.observe(1, 0.9, true);
+        }
         assertThat(keep(policy, new ArrayList<>(List.of(sampled)))).isEqualTo(1);
 
         // To draw a token turns out to take as long as the whole model.
@@ -172,6 +264,7 @@ class DraftPolicyTest {
                 new PassCosts(
                         List.of(curve(cost, 0.25), curve(cost, 2.5)),
                         curve(cost, 0.25),
+                        Optional.empty(),
                         new ChoiceCosts(0.1, 0.1, 0.1)),
                 BATCH);
     }
@@ -211,7 +304,7 @@ class DraftPolicyTest {
                         new Sequence(
                                 new int[] {3},
                                 40,
-                                new Sequence.Drafting(1, numAssistantTokens, 0),
+                                new Sequence.Drafting(OptionalInt.of(1), numAssistantTokens, 0),
                                 Set.of(1),
                                 sampling,
                                 0,

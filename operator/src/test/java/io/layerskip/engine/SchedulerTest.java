@@ -171,7 +171,7 @@ class SchedulerTest {
                     new Sequence(
                             prompt,
                             maxTokens,
-                            new Sequence.Drafting(1, OptionalInt.of(0), 0),
+                            new Sequence.Drafting(OptionalInt.of(1), OptionalInt.of(0), 0),
                             Set.of(),
                             new Sampling(0, 0, 1),
                             0,

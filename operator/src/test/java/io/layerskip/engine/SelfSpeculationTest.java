@@ -158,7 +158,7 @@ class SelfSpeculationTest {
         return new Sequence(
                 prompt,
                 checkpoint.config().defaultMaxNewTokens().orElseThrow(),
-                new Sequence.Drafting(exit, OptionalInt.of(drafts), threshold),
+                new Sequence.Drafting(OptionalInt.of(exit), OptionalInt.of(drafts), threshold),
                 Set.copyOf(checkpoint.config().eosTokenIds()),
                 new Sampling(0, 0, 1),
                 0,
@@ -285,7 +285,8 @@ class SelfSpeculationTest {
                 new Sequence(
                         prompt,
                         5,
-                        new Sequence.Drafting(EXIT, OptionalInt.of(1 + seed % 2), 0),
+                        new Sequence.Drafting(
+                                OptionalInt.of(EXIT), OptionalInt.of(1 + seed % 2), 0),
                         Set.of(),
                         SAMPLING,
                         seed,

@@ -1,0 +1,49 @@
+package io.layerskip.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.layerskip.model.Checkpoint;
+import io.layerskip.model.CheckpointWriter;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Where the vocabulary is so large that drafts have a head of their own. */
+class LargeVocabularyTest {
+
+    @TempDir Path folder;
+
+    @Test
+    void draftsByTheirOwnHeadChangeNothing() throws Exception {
+        new CheckpointWriter(3)
+                .config("vocab_size", 131_072)
+                .config("hidden_size", 256)
+                .config("tie_word_embeddings", true)
+                .write(folder);
+        try (Checkpoint checkpoint = Checkpoint.open(folder);
+                GenerationEngine engine =
+                        GenerationEngine.open(checkpoint, EngineSettings.builder(2).build())) {
+            for (double temperature : new double[] {0, 0.8}) {
+                GenerationResult plain = generate(engine, temperature, 0);
+                GenerationResult drafting = generate(engine, temperature, 3);
+
+                assertThat(drafting.tokenIds()).isEqualTo(plain.tokenIds());
+                assertThat(drafting.statistics().draftedTokens()).isPositive();
+            }
+        }
+    }
+
+    private static GenerationResult generate(
+            GenerationEngine engine, double temperature, int drafts) throws Exception {
+        GenerationParameters parameters =
+                GenerationParameters.builder()
+                        .temperature(temperature)
+                        .numAssistantTokens(drafts)
+                        .maxTokens(60)
+                        .ignoreEos(true)
+                        .build();
+        return engine.submit(new GenerationRequest("1", "Alice and Bob", parameters))
+                .result()
+                .get();
+    }
+}
