@@ -263,6 +263,36 @@ final class MainTest {
     }
 
     @Test
+    void measuresThePassesOfACheckpointThatIsGiven() throws IOException {
+        int exitCode =
+                run(
+                        "bench",
+                        "--only",
+                        "passes",
+                        "--model",
+                        Path.of("src", "main", "resources", "models", "layerskip-intents-9M")
+                                .toString(),
+                        "--assistant-early-exit",
+                        "2;4",
+                        "--precision",
+                        "INT8",
+                        "--threads",
+                        "1",
+                        "--rounds",
+                        "2",
+                        "--html",
+                        temp.resolve("bench.html").toString());
+
+        assertThat(exitCode).as(this::err).isZero();
+        assertThat(out())
+                .contains(
+                        "| INT8 | 1 | layers [0, 2) | ",
+                        "| INT8 | 1 | layers [2, 4) | ",
+                        "| INT8 | 1 | layers [4, 12) | ",
+                        "| INT8 | 1 | head | ");
+    }
+
+    @Test
     void refusesAShareOfWhatTheLaterLayersAddThatIsNone() {
         assertThat(run("bench", "--only", "large-model", "--later", "0.1,2")).isEqualTo(2);
 
