@@ -28,7 +28,7 @@ final class LargeModel implements Experiment {
     private static final int PROMPT_TOKENS = 32;
     private static final int NEW_TOKENS = 32;
 
-    private static final List<Level> LEVELS = List.of(new Level(1, 2), new Level(8, 8));
+    private static final List<Level> LEVELS = List.of(new Level(1, 4), new Level(8, 8));
 
     /** Requests in flight at once, and how many there are in a round. */
     private record Level(int inFlight, int prompts) {}

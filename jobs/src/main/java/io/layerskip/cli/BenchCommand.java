@@ -76,7 +76,7 @@ final class BenchCommand implements Callable<Integer> {
             names = "--later",
             split = ",",
             paramLabel = "X",
-            defaultValue = "0.02,0.04,0.06,0.09,0.15",
+            defaultValue = "0.005,0.02,0.06,0.12,0.25",
             description =
                     "Checkpoints with random weights: how much each layer after the exit adds, times"
                             + " what the earlier ones add, separated by commas. The less, the more"
