@@ -17,7 +17,7 @@ const llama = await getLlama({
 });
 const free = [];
 const waiting = [];
-let context;
+let stepping = false;
 
 function answer(object) {
     process.stdout.write(JSON.stringify(object) + "\n");
@@ -25,32 +25,55 @@ function answer(object) {
 
 async function load({model, threads, sequences, contextSize}) {
     const opened = await llama.loadModel({modelPath: model});
-    context = await opened.createContext({sequences, contextSize, threads});
+    const context = await opened.createContext({sequences, contextSize, threads});
     for (let i = 0; i < sequences; i++) {
         free.push(context.getSequence());
     }
     answer({loaded: true});
 }
 
-async function complete({id, tokens, maxTokens}) {
-    const sequence = free.pop() ?? (await new Promise(resolve => waiting.push(resolve)));
-    await sequence.clearHistory();
-    const written = [];
-    for await (const token of sequence.evaluate(tokens, {temperature: 0, yieldEogToken: true})) {
-        if (written.push(token) === 1) {
-            answer({id, first: token});
-        }
-        if (written.length === maxTokens) {
-            break;
-        }
+function complete(request) {
+    waiting.push({...request, written: []});
+    if (!stepping) {
+        stepping = true;
+        run().catch(fail);
     }
-    answer({id, tokens: written});
-    const next = waiting.shift();
-    if (next) {
-        next(sequence);
-    } else {
+}
+
+/** All requests take their steps together, so that they share every batch; new ones join between. */
+async function run() {
+    let running = [];
+    while (running.length + waiting.length > 0) {
+        while (free.length > 0 && waiting.length > 0) {
+            const request = waiting.shift();
+            request.sequence = free.pop();
+            await request.sequence.clearHistory();
+            running.push(request);
+        }
+        await Promise.all(running.map(step));
+        running = running.filter(request => request.written.length < request.maxTokens);
+    }
+    stepping = false;
+}
+
+/** Takes the prompt, or the token that was written last, and writes the next one. */
+async function step(request) {
+    const {id, tokens, written, sequence, maxTokens} = request;
+    const input = written.length === 0 ? [...tokens] : [written.at(-1)];
+    input.push([input.pop(), {generateNext: {token: true, options: {temperature: 0}}}]);
+    const outputs = await sequence.controlledEvaluate(input);
+    written.push(outputs[input.length - 1].next.token);
+    if (written.length === 1) {
+        answer({id, first: written[0]});
+    }
+    if (written.length === maxTokens) {
+        answer({id, tokens: written});
         free.push(sequence);
     }
+}
+
+function fail(error) {
+    answer({error: String(error?.stack ?? error)});
 }
 
 function memory() {
@@ -58,20 +81,18 @@ function memory() {
     answer({residentBytes: process.memoryUsage.rss()});
 }
 
-async function run(command) {
+async function carryOut(command) {
     if (command.load) {
         await load(command.load);
     } else if (command.memory) {
         memory();
     } else {
-        await complete(command);
+        complete(command);
     }
 }
 
 answer({started: llama.llamaCppRelease.release});
 for await (const line of createInterface({input: process.stdin})) {
-    run(JSON.parse(line)).catch(error => {
-        answer({error: String(error?.stack ?? error)});
-    });
+    carryOut(JSON.parse(line)).catch(fail);
 }
 process.exit(0);
