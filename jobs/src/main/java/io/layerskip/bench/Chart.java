@@ -1,6 +1,7 @@
 package io.layerskip.bench;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 
@@ -31,6 +32,30 @@ record Chart(String title, Map<String, Object> option) {
                         "tooltip", Map.of("trigger", "axis"),
                         "xAxis", categories(categoryName, categories),
                         "yAxis", Map.of("type", "value", "name", valueName),
+                        "series", lines));
+    }
+
+    /**
+     * Points joined to one line for each series.
+     *
+     * @param series each point is {x, y}
+     */
+    static Chart curves(
+            String title, String xName, String yName, Map<String, List<List<Double>>> series) {
+        List<Map<String, Object>> lines = new ArrayList<>();
+        series.forEach(
+                (name, points) -> {
+                    List<List<Double>> sorted = new ArrayList<>(points);
+                    sorted.sort(Comparator.comparing(point -> point.get(0)));
+                    lines.add(Map.of("name", name, "type", "line", "data", sorted));
+                });
+        return new Chart(
+                title,
+                Map.of(
+                        "legend", Map.of(),
+                        "tooltip", Map.of("trigger", "item"),
+                        "xAxis", Map.of("type", "value", "name", xName, "scale", true),
+                        "yAxis", Map.of("type", "value", "name", yName),
                         "series", lines));
     }
 

@@ -4,6 +4,7 @@ import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
+import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,13 +20,19 @@ import org.apache.flink.configuration.Configuration;
  * @param prompts at least one
  * @param rounds that are timed, at least 1
  * @param draftLengths fixed numbers of drafts to compare with
+ * @param later of checkpoints with random weights: how much each layer after the exit adds, times
+ *     what the earlier ones add; each from 0
+ * @param peak of checkpoints with random weights: how much the most probable token stands out,
+ *     above 0
  */
 public record ExperimentSetup(
         Configuration options,
         Checkpoint checkpoint,
         List<String> prompts,
         int rounds,
-        List<Integer> draftLengths) {
+        List<Integer> draftLengths,
+        List<Double> later,
+        double peak) {
 
     public ExperimentSetup {
         options = new Configuration(options).set(LayerSkipOptions.PREFIX_CACHING, false);
@@ -36,6 +43,13 @@ public record ExperimentSetup(
     /** What an engine is opened with that has the machine to itself. */
     EngineSettings settings() {
         return configuration().toEngineSettings(1);
+    }
+
+    /** The one that the options set, or all: for experiments that compare them. */
+    List<Precision> precisions() {
+        return options.getOptional(LayerSkipOptions.PRECISION)
+                .map(List::of)
+                .orElse(List.of(Precision.values()));
     }
 
     private LayerSkipConfiguration configuration() {
@@ -66,6 +80,9 @@ public record ExperimentSetup(
         environment.put("threads", Integer.toString(settings.threads()));
         environment.put("exit layers", settings.exitLayers().toString());
         environment.put("precision", settings.precision().toString());
+        Processor processor = Processor.ofThisMachine();
+        environment.put("processor", processor.name());
+        environment.put("vector instructions", String.join(" ", processor.vectorFlags()));
         environment.put("cores", Integer.toString(Runtime.getRuntime().availableProcessors()));
         environment.put("Java", Runtime.version().toString());
         environment.put(

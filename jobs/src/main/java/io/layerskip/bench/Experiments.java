@@ -18,7 +18,8 @@ public final class Experiments {
                                     new SharedPrefix(),
                                     new WholeJob(),
                                     new Endurance(),
-                                    new LargeModel()),
+                                    new LargeModel(),
+                                    new Passes()),
                             ServiceLoader.load(Experiment.class).stream()
                                     .map(ServiceLoader.Provider::get))
                     .toList();

@@ -2,36 +2,36 @@ package io.layerskip.bench;
 
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationParameters;
-import io.layerskip.engine.GenerationRequest;
-import io.layerskip.engine.GenerationStatistics;
 import io.layerskip.flink.ConfiguredEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.forward.Precision;
-import io.layerskip.model.ModelFolder;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.StringJoiner;
 import java.util.concurrent.TimeUnit;
-import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
 import org.apache.flink.configuration.Configuration;
 
 /**
- * What a model of the shape of Llama 3.2 1B costs. Its weights are random, so its early layers
- * guess nothing right: how fast a trained one would be is computed from the time of a round and a
- * rate of acceptance that is assumed.
+ * Self-speculation in a model of real size: random weights of Llama 3.2 1B's shape, whose early
+ * exit agrees with the whole model more or less often, or a checkpoint of the user's.
  */
 final class LargeModel implements Experiment {
 
-    private static final String CONFIG = "bench/llama-3.2-1B.config.json";
-    private static final int EXIT = 4;
-    private static final List<Integer> DRAFTS = List.of(2, 4, 6);
-    private static final List<Double> ACCEPTANCE = List.of(0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0);
-    private static final int PROMPT_TOKENS = 64;
-    private static final int NEW_TOKENS = 5;
-    private static final int ROUNDS = 3;
+    private static final List<Integer> DRAFTS = List.of(2, 3, 4, 6);
+
+    /** The contender whose acceptance the chart is drawn over, among all contenders. */
+    private static final int CHARTED = 1 + DRAFTS.indexOf(3);
+
+    private static final int PROMPT_TOKENS = 32;
+    private static final int NEW_TOKENS = 32;
+
+    private static final List<Level> LEVELS = List.of(new Level(1, 4), new Level(8, 8));
+
+    /** Requests in flight at once, and how many there are in a round. */
+    private record Level(int inFlight, int prompts) {}
 
     @Override
     public String name() {
@@ -40,138 +40,142 @@ final class LargeModel implements Experiment {
 
     @Override
     public String title() {
-        return "A model of Llama 3.2 1B's shape, random weights";
+        return "A model of real size";
     }
 
     @Override
     public Section run(ExperimentSetup setup) throws Exception {
-        List<String> columns =
-                new ArrayList<>(
-                        List.of(
-                                "precision",
-                                "load s",
-                                "resident MiB, drafts off",
-                                "and on",
-                                "prefill, tokens per second",
-                                "decode, tokens per second"));
-        ACCEPTANCE.forEach(rate -> columns.add("simulated speedup at " + rate));
-        Table table = new Table(columns.toArray(String[]::new));
-        Map<String, List<Double>> speedups = new LinkedHashMap<>();
-        Path tokenizer = setup.checkpoint().folder().resolve("tokenizer.json");
-        String prompt = Lengths.cut(setup, 0, PROMPT_TOKENS);
-        try (ModelFolder folder = RandomCheckpoint.write(Report.resource(CONFIG), tokenizer)) {
-            for (Precision precision : Precision.values()) {
-                Configuration options = options(folder, precision, setup);
-                List<Object> row = new ArrayList<>(List.of(precision));
-                speedups.put(precision.toString(), measure(options, prompt, row));
-                row.addAll(speedups.get(precision.toString()));
-                table.row(row.toArray());
+        Table table =
+                new Table(
+                        "precision",
+                        "later",
+                        "in flight",
+                        "decoding",
+                        "accepted %",
+                        "drafted a prompt",
+                        "ms per token after the first",
+                        "speedup after the first token");
+        Map<Precision, String> footprints = new LinkedHashMap<>();
+        Map<String, List<List<Double>>> speedups = new LinkedHashMap<>();
+        for (LargeCheckpoint checkpoint : LargeCheckpoint.all(setup)) {
+            try (LargeCheckpoint.Opened opened = checkpoint.open()) {
+                for (Precision precision : setup.precisions()) {
+                    Configuration options = opened.options(precision);
+                    if (!footprints.containsKey(precision)) {
+                        footprints.put(precision, footprint(setup, options));
+                    }
+                    measure(setup, checkpoint.name(), options, table, speedups);
+                }
             }
         }
+        StringJoiner note = new StringJoiner(" ");
+        note.add(
+                ("Prompts of %d tokens, completions of %d, %d thread(s), exit after layer %d. The"
+                                + " layers after the exit add to the hidden states what is given as"
+                                + " later, times what the earlier ones add; accepted and speedup are"
+                                + " measured.")
+                        .formatted(
+                                PROMPT_TOKENS,
+                                NEW_TOKENS,
+                                setup.settings().threads(),
+                                LargeCheckpoint.exitLayers(setup).get(0)));
+        footprints.values().forEach(note::add);
         return new Section(
                 this,
-                ("Exit after layer %d, %d thread(s), prompts of %d tokens. The speedup is simulated:"
-                                + " the measured time of a plain step and of a round with %s"
-                                + " drafts, the best of them, with the tokens that a round would"
-                                + " bring if every draft were accepted at the given rate.")
-                        .formatted(EXIT, setup.settings().threads(), PROMPT_TOKENS, DRAFTS),
+                note.toString(),
                 table,
-                Chart.lines(
-                        "Simulated speedup after the first token",
-                        "acceptance",
-                        ACCEPTANCE,
+                Chart.curves(
+                        "Speedup of auto after the first token",
+                        "share of 3 drafts that is accepted",
                         "times plain",
                         speedups));
     }
 
-    private static Configuration options(
-            ModelFolder folder, Precision precision, ExperimentSetup setup) {
-        return new Configuration()
-                .set(LayerSkipOptions.MODEL_PATH, folder.path().toString())
-                .set(LayerSkipOptions.ASSISTANT_EARLY_EXIT, List.of(EXIT))
-                .set(LayerSkipOptions.PRECISION, precision)
-                .set(LayerSkipOptions.THREADS, setup.settings().threads())
-                .set(LayerSkipOptions.PREFIX_CACHING, false)
-                .set(
-                        LayerSkipOptions.SPLIT_SPECIAL_TOKENS,
-                        setup.options().get(LayerSkipOptions.SPLIT_SPECIAL_TOKENS));
+    private static void measure(
+            ExperimentSetup setup,
+            String later,
+            Configuration options,
+            Table table,
+            Map<String, List<List<Double>>> speedups)
+            throws Exception {
+        Precision precision = options.get(LayerSkipOptions.PRECISION);
+        try (ConfiguredEngine opened = open(options)) {
+            List<Contender> contenders = contenders(opened.engine());
+            for (Level level : LEVELS) {
+                List<Measurement> measured =
+                        new Comparison(prompts(setup, level.prompts()), setup.rounds())
+                                .run(contenders, level.inFlight());
+                for (Measurement each : measured) {
+                    table.row(
+                            precision,
+                            later,
+                            level.inFlight(),
+                            each.name(),
+                            100 * each.acceptanceRate(),
+                            each.draftedPerPrompt(),
+                            each.tokenMicros().getPercentile(50) / 1e3,
+                            Spread.of(each.tokenSpeedup()));
+                }
+                Measurement automatic = measured.get(measured.size() - 1);
+                speedups.computeIfAbsent(
+                                "%s, %d in flight".formatted(precision, level.inFlight()),
+                                name -> new ArrayList<>())
+                        .add(
+                                List.of(
+                                        measured.get(CHARTED).acceptanceRate(),
+                                        automatic.tokenSpeedup().getPercentile(50)));
+            }
+        }
     }
 
-    /** Adds load time, memory, prefill and decode to a row and returns the simulated speedups. */
-    private static List<Double> measure(Configuration options, String prompt, List<Object> row)
-            throws Exception {
+    private static List<Contender> contenders(GenerationEngine engine) {
+        GenerationParameters.Builder parameters =
+                GenerationParameters.builder().temperature(0).maxTokens(NEW_TOKENS).ignoreEos(true);
+        Contender automatic = new EngineContender("auto", engine, parameters.build());
+        List<Contender> contenders = new ArrayList<>();
+        contenders.add(
+                new EngineContender("plain", engine, parameters.numAssistantTokens(0).build()));
+        for (int drafts : DRAFTS) {
+            contenders.add(
+                    new EngineContender(
+                            "%d drafts".formatted(drafts),
+                            engine,
+                            parameters.numAssistantTokens(drafts).build()));
+        }
+        contenders.add(automatic);
+        return contenders;
+    }
+
+    private static List<String> prompts(ExperimentSetup setup, int count) {
+        List<String> prompts = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            prompts.add(Lengths.cut(setup, i, PROMPT_TOKENS));
+        }
+        return prompts;
+    }
+
+    /**
+     * Load time and memory, before this process has an engine too: there may be no room for two.
+     */
+    private static String footprint(ExperimentSetup setup, Configuration options) throws Exception {
+        String prompt = Lengths.cut(setup, 0, PROMPT_TOKENS);
         Configuration plain =
                 new Configuration(options).set(LayerSkipOptions.NUM_ASSISTANT_TOKENS, "0");
-        // Before this process has an engine too: there may be no room for two.
-        row.add(ResidentMemory.ofEngine(plain, prompt));
-        row.add(ResidentMemory.ofEngine(options, prompt));
-        ClassLoader loader = LargeModel.class.getClassLoader();
+        Object withoutDrafts = ResidentMemory.ofEngine(plain, prompt);
+        Object withDrafts = ResidentMemory.ofEngine(options, prompt);
         long start = System.nanoTime();
-        try (ConfiguredEngine opened =
-                ConfiguredEngine.open(LayerSkipConfiguration.from(options), loader, 1)) {
-            GenerationEngine engine = opened.engine();
-            row.add(1, seconds(System.nanoTime() - start));
-            DescriptiveStatistics prefill = new DescriptiveStatistics();
-            DescriptiveStatistics step = new DescriptiveStatistics();
-            Map<Integer, DescriptiveStatistics> rounds = new LinkedHashMap<>();
-            DRAFTS.forEach(drafts -> rounds.put(drafts, new DescriptiveStatistics()));
-            for (int i = 0; i < ROUNDS; i++) {
-                GenerationStatistics undrafted = generate(engine, prompt, 0);
-                double firstToken = seconds(undrafted.timeToFirstTokenNanos());
-                prefill.addValue(undrafted.promptTokens() / firstToken);
-                step.addValue(secondsARound(undrafted));
-                for (int drafts : DRAFTS) {
-                    rounds.get(drafts).addValue(secondsARound(generate(engine, prompt, drafts)));
-                }
-            }
-            row.add(Spread.of(prefill));
-            row.add(1 / step.getPercentile(50));
-            return ACCEPTANCE.stream()
-                    .map(acceptance -> simulated(acceptance, step, rounds))
-                    .toList();
-        }
+        open(options).close();
+        double seconds = (double) (System.nanoTime() - start) / TimeUnit.SECONDS.toNanos(1);
+        return "%s: loaded in %.1f s, resident MiB %s with drafts off, %s with drafts on."
+                .formatted(
+                        options.get(LayerSkipOptions.PRECISION),
+                        seconds,
+                        withoutDrafts,
+                        withDrafts);
     }
 
-    private static GenerationStatistics generate(GenerationEngine engine, String prompt, int drafts)
-            throws Exception {
-        GenerationParameters parameters =
-                GenerationParameters.builder()
-                        .temperature(0)
-                        .numAssistantTokens(drafts)
-                        .maxTokens(NEW_TOKENS + drafts)
-                        .ignoreEos(true)
-                        .build();
-        return engine.submit(new GenerationRequest("large", prompt, parameters))
-                .result()
-                .get()
-                .statistics();
-    }
-
-    private static double secondsARound(GenerationStatistics statistics) {
-        return seconds(statistics.totalNanos() - statistics.timeToFirstTokenNanos())
-                / statistics.rounds();
-    }
-
-    private static double seconds(long nanos) {
-        return (double) nanos / TimeUnit.SECONDS.toNanos(1);
-    }
-
-    /** The best draft length's tokens a second, divided by plain decoding's. */
-    private static double simulated(
-            double acceptance,
-            DescriptiveStatistics step,
-            Map<Integer, DescriptiveStatistics> rounds) {
-        double best = 0;
-        for (Map.Entry<Integer, DescriptiveStatistics> round : rounds.entrySet()) {
-            double tokens = 1;
-            double survival = 1;
-            for (int i = 0; i < round.getKey(); i++) {
-                survival *= acceptance;
-                tokens += survival;
-            }
-            double speedup = tokens * step.getPercentile(50) / round.getValue().getPercentile(50);
-            best = Math.max(best, speedup);
-        }
-        return best;
+    private static ConfiguredEngine open(Configuration options) throws Exception {
+        return ConfiguredEngine.open(
+                LayerSkipConfiguration.from(options), LargeModel.class.getClassLoader(), 1);
     }
 }

@@ -3,30 +3,50 @@ package io.layerskip.bench;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.layerskip.model.LlamaTensors;
+import io.layerskip.model.ModelConfig;
 import io.layerskip.model.ModelConfigReader;
 import io.layerskip.model.ModelFolder;
 import io.layerskip.model.WeightType;
 import java.io.IOException;
-import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
+import java.util.Set;
+import java.util.SplittableRandom;
 
 /**
  * Checkpoints of any shape with random weights, to measure what a model of that shape costs. What
- * they write means nothing.
+ * they write means nothing, but an early exit can agree with the whole model as often as a trained
+ * one's does.
  */
 final class RandomCheckpoint {
 
-    private static final int BLOCK_BYTES = 1 << 20;
+    /** A piece of this many weights has random numbers of its own, so that cores share the work. */
+    private static final int PIECE = 1 << 20;
+
     private static final double DEVIATION = 0.02;
 
     private RandomCheckpoint() {}
+
+    /**
+     * How the weights differ from Gaussian ones of one deviation.
+     *
+     * @param exit layers before the early exit, from 1
+     * @param later scales what each layer after the exit adds to the hidden states, from 0: at 0
+     *     the exit says what the whole model says, at 1 hardly ever
+     * @param peak the final norm's weights, above 0: the greater, the more the most probable token
+     *     stands out
+     */
+    record Design(int exit, double later, double peak) {}
 
     /**
      * Writes a checkpoint in BF16.
@@ -35,14 +55,18 @@ final class RandomCheckpoint {
      * @param tokenizer a tokenizer.json whose ids are in the vocabulary
      * @return the checkpoint's folder, which goes when it is closed
      */
-    static ModelFolder write(String config, Path tokenizer) throws IOException {
+    static ModelFolder write(String config, Path tokenizer, Design design) throws IOException {
         ModelFolder folder = ModelFolder.temporary();
         try {
             Files.writeString(folder.path().resolve("config.json"), config);
             Files.copy(tokenizer, folder.path().resolve("tokenizer.json"));
-            try (OutputStream out =
-                    Files.newOutputStream(folder.path().resolve("model.safetensors"))) {
-                writeTensors(LlamaTensors.shapes(ModelConfigReader.read(folder.path())), out);
+            ModelConfig read = ModelConfigReader.read(folder.path());
+            try (FileChannel file =
+                    FileChannel.open(
+                            folder.path().resolve("model.safetensors"),
+                            StandardOpenOption.CREATE_NEW,
+                            StandardOpenOption.WRITE)) {
+                writeTensors(read, design, file);
             }
             return folder;
         } catch (IOException | RuntimeException | Error e) {
@@ -51,15 +75,52 @@ final class RandomCheckpoint {
         }
     }
 
-    private static void writeTensors(Map<String, List<Long>> shapes, OutputStream out)
+    private static void writeTensors(ModelConfig config, Design design, FileChannel file)
             throws IOException {
+        Map<String, List<Long>> shapes = LlamaTensors.shapes(config);
+        byte[] header = header(shapes);
+        ByteBuffer start =
+                ByteBuffer.allocate(Long.BYTES + header.length).order(ByteOrder.LITTLE_ENDIAN);
+        start.putLong(header.length).put(header).flip();
+        long offset = start.limit();
+        write(start, file, 0);
+        Set<String> scaled = additionsAfter(design.exit(), config.numHiddenLayers());
+        List<Piece> pieces = new ArrayList<>();
+        for (Map.Entry<String, List<Long>> tensor : shapes.entrySet()) {
+            String name = tensor.getKey();
+            boolean norm = tensor.getValue().size() == 1;
+            double mean = !norm ? 0 : name.equals(LlamaTensors.FINAL_NORM) ? design.peak() : 1;
+            double deviation = norm ? 0 : DEVIATION * (scaled.contains(name) ? design.later() : 1);
+            for (long left = elements(tensor.getValue()); left > 0; left -= PIECE) {
+                int count = (int) Math.min(left, PIECE);
+                pieces.add(new Piece(pieces.size(), offset, count, mean, deviation));
+                offset += (long) count * WeightType.BF16.bytes();
+            }
+        }
+        try {
+            pieces.parallelStream().forEach(piece -> piece.write(file));
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    /** Names of the matrices whose products the layers after the exit add to the hidden states. */
+    private static Set<String> additionsAfter(int exit, int layers) {
+        Set<String> names = new HashSet<>();
+        for (int layer = exit; layer < layers; layer++) {
+            names.add(LlamaTensors.layer(layer).attentionOutput());
+            names.add(LlamaTensors.layer(layer).down());
+        }
+        return names;
+    }
+
+    private static byte[] header(Map<String, List<Long>> shapes) throws IOException {
         ObjectMapper mapper = new ObjectMapper();
         ObjectNode header = mapper.createObjectNode();
         long end = 0;
         for (Map.Entry<String, List<Long>> tensor : shapes.entrySet()) {
             long begin = end;
-            long elements = tensor.getValue().stream().reduce(1L, Math::multiplyExact);
-            end += elements * WeightType.BF16.bytes();
+            end += elements(tensor.getValue()) * WeightType.BF16.bytes();
             ObjectNode described = header.putObject(tensor.getKey());
             described.put("dtype", WeightType.BF16.name());
             described.set("shape", mapper.valueToTree(tensor.getValue()));
@@ -69,26 +130,39 @@ final class RandomCheckpoint {
         while (json.length() % Long.BYTES != 0) {
             json.append(' ');
         }
-        out.write(
-                ByteBuffer.allocate(Long.BYTES)
-                        .order(ByteOrder.LITTLE_ENDIAN)
-                        .putLong(json.length())
-                        .array());
-        out.write(json.toString().getBytes(StandardCharsets.US_ASCII));
-        byte[] block = randomWeights();
-        for (long left = end; left > 0; left -= block.length) {
-            out.write(block, 0, (int) Math.min(left, block.length));
+        return json.toString().getBytes(StandardCharsets.US_ASCII);
+    }
+
+    private static long elements(List<Long> shape) {
+        return shape.stream().reduce(1L, Math::multiplyExact);
+    }
+
+    private static void write(ByteBuffer from, FileChannel file, long offset) throws IOException {
+        long position = offset;
+        while (from.hasRemaining()) {
+            position += file.write(from, position);
         }
     }
 
-    /** The same weights again and again cost as much as others, and are there at once. */
-    private static byte[] randomWeights() {
-        Random random = new Random(1);
-        ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        while (block.hasRemaining()) {
-            float weight = (float) (DEVIATION * random.nextGaussian());
-            block.putShort((short) (Float.floatToIntBits(weight) >> 16));
+    /** Weights that stand side by side in the file, from one distribution. */
+    private record Piece(int number, long offset, int count, double mean, double deviation) {
+
+        void write(FileChannel file) {
+            SplittableRandom random = new SplittableRandom(number);
+            ByteBuffer weights =
+                    ByteBuffer.allocate(count * WeightType.BF16.bytes())
+                            .order(ByteOrder.LITTLE_ENDIAN);
+            while (weights.hasRemaining()) {
+                float weight =
+                        (float) (deviation == 0 ? mean : mean + deviation * random.nextGaussian());
+                // To the nearest that BF16 has.
+                weights.putShort((short) (Float.floatToIntBits(weight) + 0x8000 >> 16));
+            }
+            try {
+                RandomCheckpoint.write(weights.flip(), file, offset);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
         }
-        return block.array();
     }
 }

@@ -28,6 +28,9 @@ public record Report(Map<String, String> environment, List<Section> sections) {
     /** Is told how far it got. */
     public interface Listener {
 
+        /** Experiments are about to begin, whose figures depend on this. */
+        void starts(Map<String, String> environment);
+
         /** An experiment of that title begins. */
         void begins(String title);
 
@@ -42,12 +45,14 @@ public record Report(Map<String, String> environment, List<Section> sections) {
      */
     public static void run(ExperimentSetup setup, List<String> names, Listener listener)
             throws Exception {
+        Map<String, String> environment = setup.environment();
+        listener.starts(environment);
         List<Section> sections = new ArrayList<>();
         for (String name : names) {
             Experiment experiment = Experiments.named(name);
             listener.begins(experiment.title());
             sections.add(experiment.run(setup));
-            listener.ended(new Report(setup.environment(), List.copyOf(sections)));
+            listener.ended(new Report(environment, List.copyOf(sections)));
         }
     }
 

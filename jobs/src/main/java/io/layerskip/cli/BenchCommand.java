@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.flink.configuration.Configuration;
@@ -70,6 +71,26 @@ final class BenchCommand implements Callable<Integer> {
                     "Fixed draft lengths to compare with, separated by commas. Default:"
                             + " ${DEFAULT-VALUE}.")
     private List<Integer> draftLengths;
+
+    @Option(
+            names = "--later",
+            split = ",",
+            paramLabel = "X",
+            defaultValue = "0.005,0.02,0.06,0.12,0.25",
+            description =
+                    "Checkpoints with random weights: how much each layer after the exit adds, times"
+                            + " what the earlier ones add, separated by commas. The less, the more"
+                            + " drafts are accepted. Default: ${DEFAULT-VALUE}.")
+    private List<Double> later;
+
+    @Option(
+            names = "--peak",
+            paramLabel = "X",
+            defaultValue = "10",
+            description =
+                    "Checkpoints with random weights: how much the most probable token stands out."
+                            + " Default: ${DEFAULT-VALUE}.")
+    private double peak;
 
     @Option(
             names = "--input",
@@ -126,7 +147,13 @@ final class BenchCommand implements Callable<Integer> {
                         LayerSkipConfiguration.from(configuration), getClass().getClassLoader())) {
             ExperimentSetup setup =
                     new ExperimentSetup(
-                            configuration, opened.checkpoint(), prompts, rounds, draftLengths);
+                            configuration,
+                            opened.checkpoint(),
+                            prompts,
+                            rounds,
+                            draftLengths,
+                            later,
+                            peak);
             Report.run(setup, only, new Publisher());
             spec.commandLine().getErr().println("The page with charts: " + html.toAbsolutePath());
         }
@@ -135,6 +162,13 @@ final class BenchCommand implements Callable<Integer> {
 
     /** Writes everything again after each experiment: what is known stays if a later one fails. */
     private final class Publisher implements Report.Listener {
+
+        @Override
+        public void starts(Map<String, String> environment) {
+            environment.forEach(
+                    (name, value) -> spec.commandLine().getOut().printf("- %s: %s%n", name, value));
+            spec.commandLine().getOut().println();
+        }
 
         @Override
         public void begins(String title) {
@@ -161,6 +195,12 @@ final class BenchCommand implements Callable<Integer> {
                         .allMatch(k -> k >= 1 && k <= GenerationParameters.MAX_ASSISTANT_TOKENS),
                 "--num-assistant-tokens is %s; allowed: each from 1 to %d"
                         .formatted(draftLengths, GenerationParameters.MAX_ASSISTANT_TOKENS));
+        check(
+                later.stream().allMatch(x -> x >= 0 && x <= 1),
+                "--later is %s; allowed: each from 0 to 1".formatted(later));
+        check(
+                peak > 0 && peak < Double.POSITIVE_INFINITY,
+                "--peak is %s; allowed: above 0".formatted(peak));
         check(maxPrompts >= 1, "--prompts is %d; allowed: at least 1".formatted(maxPrompts));
         check(rounds >= 1, "--rounds is %d; allowed: at least 1".formatted(rounds));
     }

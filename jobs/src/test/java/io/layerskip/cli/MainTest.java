@@ -203,7 +203,11 @@ final class MainTest {
                         json.toString());
 
         assertThat(exitCode).isZero();
-        JsonNode sections = new JsonMapper().readTree(Files.readString(json)).path("sections");
+        JsonNode report = new JsonMapper().readTree(Files.readString(json));
+        String processor = report.at("/environment/processor").asText();
+        assertThat(processor).isNotBlank();
+        assertThat(report.path("environment").has("vector instructions")).isTrue();
+        JsonNode sections = report.path("sections");
         assertThat(sections)
                 .extracting(section -> section.path("name").asText())
                 .containsExactly("one-stream", "prefix");
@@ -217,11 +221,82 @@ final class MainTest {
         JsonNode speedup = rows.at("/1/3");
         assertThat(speedup.path("median").asDouble())
                 .isBetween(speedup.path("least").asDouble(), speedup.path("most").asDouble());
-        assertThat(out()).contains("| plain | ").contains("| off | ");
+        assertThat(out())
+                .contains("- processor: " + processor, "- vector instructions: ")
+                .contains("| plain | ")
+                .contains("| off | ");
         // Whole, and in need of nothing from elsewhere.
         assertThat(Files.readString(html))
                 .contains("\"one-stream\"", "echarts.init", "</html>")
                 .doesNotContain("/*report*/", "/*charts*/", "<script src", "<link");
+    }
+
+    @Test
+    void measuresSelfSpeculationOfACheckpointThatIsGiven() throws IOException {
+        Path json = temp.resolve("bench.json");
+
+        int exitCode =
+                run(
+                        "bench",
+                        "--only",
+                        "large-model",
+                        "--model",
+                        Path.of("src", "main", "resources", "models", "layerskip-intents-9M")
+                                .toString(),
+                        "--precision",
+                        "INT8",
+                        "--rounds",
+                        "1",
+                        "--html",
+                        temp.resolve("bench.html").toString(),
+                        "--json",
+                        json.toString());
+
+        assertThat(exitCode).as(this::err).isZero();
+        JsonNode rows =
+                new JsonMapper().readTree(Files.readString(json)).at("/sections/0/table/rows");
+        assertThat(rows).extracting(row -> row.path(0).asText()).hasSize(12).containsOnly("INT8");
+        assertThat(rows)
+                .filteredOn(row -> row.path(3).asText().equals("3 drafts"))
+                .extracting(row -> row.path(4).asDouble())
+                .allMatch(accepted -> accepted > 0 && accepted <= 100);
+    }
+
+    @Test
+    void measuresThePassesOfACheckpointThatIsGiven() throws IOException {
+        int exitCode =
+                run(
+                        "bench",
+                        "--only",
+                        "passes",
+                        "--model",
+                        Path.of("src", "main", "resources", "models", "layerskip-intents-9M")
+                                .toString(),
+                        "--assistant-early-exit",
+                        "2;4",
+                        "--precision",
+                        "INT8",
+                        "--threads",
+                        "1",
+                        "--rounds",
+                        "2",
+                        "--html",
+                        temp.resolve("bench.html").toString());
+
+        assertThat(exitCode).as(this::err).isZero();
+        assertThat(out())
+                .contains(
+                        "| INT8 | 1 | layers [0, 2) | ",
+                        "| INT8 | 1 | layers [2, 4) | ",
+                        "| INT8 | 1 | layers [4, 12) | ",
+                        "| INT8 | 1 | head | ");
+    }
+
+    @Test
+    void refusesAShareOfWhatTheLaterLayersAddThatIsNone() {
+        assertThat(run("bench", "--only", "large-model", "--later", "0.1,2")).isEqualTo(2);
+
+        assertThat(err()).contains("--later is [0.1, 2.0]; allowed: each from 0 to 1");
     }
 
     @Test
