@@ -27,7 +27,9 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param precision of the weights
  * @param cacheFolder keeps weights in another precision than the checkpoint's for the next engine;
  *     empty to make them each time
- * @param threads that compute one pass
+ * @param threads that compute a pass while the engines beside this one compute too
+ * @param engines with these settings that share weights and threads in this process: a pass may
+ *     also be computed by threads of those that have nothing to do
  * @param maxBatchSize requests that share passes, in {@link #BATCH_SIZE}; further ones wait
  * @param kvCacheBytes most memory for keys and values, on the JVM's heap
  * @param prefixCaching whether what prompts have in common at their beginning is computed once
@@ -40,12 +42,14 @@ public record EngineSettings(
         Precision precision,
         Optional<Path> cacheFolder,
         int threads,
+        int engines,
         int maxBatchSize,
         long kvCacheBytes,
         boolean prefixCaching) {
 
     public static final Range CONFIDENCE_THRESHOLD = Range.between(0, 1);
     public static final Range THREADS = Range.atLeast(1);
+    public static final Range ENGINES = Range.atLeast(1);
     public static final Range KV_CACHE_BYTES = Range.atLeast(1);
 
     /**
@@ -71,6 +75,7 @@ public record EngineSettings(
         CONFIDENCE_THRESHOLD.check("assistant_confidence_threshold", assistantConfidenceThreshold);
         defaults = defaults.orElse(GREEDY);
         THREADS.check("threads", threads);
+        ENGINES.check("engines", engines);
         BATCH_SIZE.check("max_batch_size", maxBatchSize);
         KV_CACHE_BYTES.check("kv_cache_bytes", kvCacheBytes);
     }
@@ -88,6 +93,7 @@ public record EngineSettings(
         builder.precision = precision;
         builder.cacheFolder = cacheFolder;
         builder.threads = threads;
+        builder.engines = engines;
         builder.maxBatchSize = maxBatchSize;
         builder.kvCacheBytes = kvCacheBytes;
         builder.prefixCaching = prefixCaching;
@@ -103,6 +109,7 @@ public record EngineSettings(
         private Precision precision = Precision.FP32;
         private Optional<Path> cacheFolder = Optional.empty();
         private int threads = 1;
+        private int engines = 1;
         private int maxBatchSize = 32;
         private long kvCacheBytes = defaultKvCacheBytes(1);
         private boolean prefixCaching = true;
@@ -141,6 +148,11 @@ public record EngineSettings(
             return this;
         }
 
+        public Builder engines(int engines) {
+            this.engines = engines;
+            return this;
+        }
+
         public Builder maxBatchSize(int maxBatchSize) {
             this.maxBatchSize = maxBatchSize;
             return this;
@@ -167,6 +179,7 @@ public record EngineSettings(
                     precision,
                     cacheFolder,
                     threads,
+                    engines,
                     maxBatchSize,
                     kvCacheBytes,
                     prefixCaching);

@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import io.layerskip.forward.ForwardException;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.PassThreads;
 import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.Sha256;
@@ -64,16 +65,30 @@ public final class GenerationEngine implements AutoCloseable {
     }
 
     /**
-     * Builds the sessions, which takes seconds for a large model, measures what passes cost on this
-     * machine, and starts the engine's threads.
+     * An engine; see {@link #open(Checkpoint, EngineSettings, Runnable)}.
      *
      * @param checkpoint stays the caller's to close, after the engine
+     */
+    public static GenerationEngine open(Checkpoint checkpoint, EngineSettings settings) {
+        return open(checkpoint, settings, () -> {});
+    }
+
+    /**
+     * Loads the weights, which takes seconds for a large model, measures what passes cost on this
+     * machine, and starts the engine's threads. Engines of a process that have the same weights,
+     * exits and threads share one copy of them: the first loads them, while others wait, and the
+     * last one to be closed frees them.
+     *
+     * @param checkpoint stays the caller's to close, after the engine
+     * @param beforeLoading called before the weights are loaded, where that is needed; what it
+     *     throws ends the opening
      * @throws IllegalArgumentException if an exit layer is not in 1..L-1, or the memory for keys
      *     and values is too small for this model
      * @throws EngineFailedException if quantized weights cannot be made or ONNX Runtime cannot
-     *     build the sessions
+     *     build the sessions, or the thread is interrupted
      */
-    public static GenerationEngine open(Checkpoint checkpoint, EngineSettings settings) {
+    public static GenerationEngine open(
+            Checkpoint checkpoint, EngineSettings settings, Runnable beforeLoading) {
         try {
             LayerSkipModel model =
                     new LayerSkipModel(
@@ -81,7 +96,8 @@ public final class GenerationEngine implements AutoCloseable {
                             settings.exitLayers(),
                             settings.precision(),
                             settings.cacheFolder(),
-                            settings.threads());
+                            new PassThreads(settings.threads(), settings.engines()),
+                            beforeLoading);
             try {
                 GenerationEngine engine = new GenerationEngine(checkpoint, settings, model);
                 engine.thread.start();

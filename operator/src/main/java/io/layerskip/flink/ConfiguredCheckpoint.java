@@ -1,25 +1,68 @@
 package io.layerskip.flink;
 
 import io.layerskip.model.Checkpoint;
+import io.layerskip.model.FolderStamp;
 import io.layerskip.model.ModelFolder;
+import io.layerskip.model.ModelLocation;
+import io.layerskip.model.SharedResources;
 import java.io.IOException;
+import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.configuration.IllegalConfigurationException;
 
 /**
- * The checkpoint that a configuration names, opened; for whoever opens engines of its own.
+ * The checkpoint that a configuration names, opened; for whoever opens engines of its own. Those
+ * who name the same one in a process share it, copy and tokenizer included, until the last closes
+ * it.
  *
  * @see ConfiguredEngine
  */
 @PublicEvolving
 public final class ConfiguredCheckpoint implements AutoCloseable {
 
-    private final ModelFolder folder;
-    private final Checkpoint checkpoint;
+    /** Checkpoints that are open, for others to share. */
+    private static final SharedResources<SharedKey, Opened> SHARED =
+            new SharedResources<>(Opened::close);
 
-    private ConfiguredCheckpoint(ModelFolder folder, Checkpoint checkpoint) {
-        this.folder = folder;
-        this.checkpoint = checkpoint;
+    private final SharedResources.Use<Opened> use;
+
+    private ConfiguredCheckpoint(SharedResources.Use<Opened> use) {
+        this.use = use;
+    }
+
+    /**
+     * What a checkpoint follows from.
+     *
+     * @param files of a folder; those on the class path stay as they are
+     */
+    private record SharedKey(
+            ModelLocation model,
+            ClassLoader loader,
+            Optional<FolderStamp> files,
+            boolean splitSpecialTokens) {}
+
+    private record Opened(ModelFolder folder, Checkpoint checkpoint) implements AutoCloseable {
+
+        private static Opened open(LayerSkipConfiguration configuration, ClassLoader loader)
+                throws IOException {
+            ModelFolder folder = configuration.model().open(loader);
+            try {
+                return new Opened(
+                        folder, Checkpoint.open(folder.path(), configuration.splitSpecialTokens()));
+            } catch (IOException | RuntimeException | Error e) {
+                folder.close();
+                throw e;
+            }
+        }
+
+        @Override
+        public void close() {
+            try {
+                checkpoint.close();
+            } finally {
+                folder.close();
+            }
+        }
     }
 
     /**
@@ -29,33 +72,27 @@ public final class ConfiguredCheckpoint implements AutoCloseable {
      * @throws IllegalConfigurationException if the model has no such layer to exit after
      * @throws io.layerskip.model.CheckpointException if there is no such checkpoint, or it cannot
      *     be served
-     * @throws IOException if it cannot be copied out of a jar
+     * @throws IOException if it cannot be copied out of a jar, or the thread is interrupted while
+     *     another opens it
      */
     public static ConfiguredCheckpoint open(
             LayerSkipConfiguration configuration, ClassLoader loader) throws IOException {
         configuration.checkAgainstModel(loader);
-        ModelFolder folder = configuration.model().open(loader);
-        try {
-            return new ConfiguredCheckpoint(
-                    folder, Checkpoint.open(folder.path(), configuration.splitSpecialTokens()));
-        } catch (IOException | RuntimeException | Error e) {
-            folder.close();
-            throw e;
-        }
+        ModelLocation model = configuration.model();
+        SharedKey key =
+                new SharedKey(
+                        model, loader, model.stamp(loader), configuration.splitSpecialTokens());
+        return new ConfiguredCheckpoint(SHARED.use(key, () -> Opened.open(configuration, loader)));
     }
 
     /** The checkpoint; usable until {@link #close()}. */
     public Checkpoint checkpoint() {
-        return checkpoint;
+        return use.resource().checkpoint();
     }
 
-    /** Closes the checkpoint and deletes what was copied for it. Idempotent. */
+    /** The last one closes the checkpoint and deletes what was copied for it. Idempotent. */
     @Override
     public void close() {
-        try {
-            checkpoint.close();
-        } finally {
-            folder.close();
-        }
+        use.close();
     }
 }

@@ -31,7 +31,8 @@ public final class ConfiguredEngine implements AutoCloseable {
     }
 
     /**
-     * Opens the checkpoint and an engine; takes seconds.
+     * Opens the checkpoint and an engine; takes seconds. Engines of a process that are configured
+     * alike share the weights: one loads them, while the others wait.
      *
      * @param loader looks for a model on the class path
      * @param slots that share this machine's cores and this process's memory, at least 1
@@ -39,7 +40,8 @@ public final class ConfiguredEngine implements AutoCloseable {
      * @throws IllegalArgumentException if the memory for keys and values is too small for the model
      * @throws io.layerskip.model.CheckpointException if there is no such checkpoint, or it cannot
      *     be served
-     * @throws IOException if it cannot be copied out of a jar
+     * @throws IOException if it cannot be copied out of a jar, or the thread is interrupted while
+     *     another opens it
      * @throws io.layerskip.engine.EngineFailedException if the weights need more memory than this
      *     process may still take, or the engine cannot be built
      */
@@ -49,9 +51,15 @@ public final class ConfiguredEngine implements AutoCloseable {
         ConfiguredCheckpoint opened = ConfiguredCheckpoint.open(configuration, loader);
         try {
             EngineSettings settings = configuration.toEngineSettings(slots);
-            ProcessMemory.now().requireRoomFor(opened.checkpoint(), settings.precision());
-            return new ConfiguredEngine(
-                    opened, settings, GenerationEngine.open(opened.checkpoint(), settings));
+            Checkpoint checkpoint = opened.checkpoint();
+            GenerationEngine engine =
+                    GenerationEngine.open(
+                            checkpoint,
+                            settings,
+                            () ->
+                                    ProcessMemory.now()
+                                            .requireRoomFor(checkpoint, settings.precision()));
+            return new ConfiguredEngine(opened, settings, engine);
         } catch (RuntimeException | Error e) {
             opened.close();
             throw e;

@@ -35,7 +35,7 @@ import org.apache.flink.streaming.api.operators.StreamingRuntimeContext;
 import org.apache.flink.util.IOUtils;
 
 /**
- * Completes prompts with one model per subtask.
+ * Completes prompts with one model per subtask; those in a process share its weights.
  *
  * <pre>{@code
  * DataStream<GenerationResult> results =
@@ -149,7 +149,7 @@ public final class LayerSkipAsyncFunction
     }
 
     /**
-     * Loads the model; takes seconds.
+     * Loads the model, or waits while another subtask in this process does; takes seconds.
      *
      * @throws java.io.IOException if the checkpoint is missing or cannot be served
      */

@@ -118,6 +118,7 @@ public final class LayerSkipConfiguration implements Serializable {
                         .defaults(defaults())
                         .precision(options.get(LayerSkipOptions.PRECISION))
                         .threads(options.get(LayerSkipOptions.THREADS, share))
+                        .engines(slots)
                         .maxBatchSize(options.get(LayerSkipOptions.MAX_BATCH_SIZE))
                         .kvCacheBytes(
                                 options.getOptional(LayerSkipOptions.KV_CACHE_MEMORY)

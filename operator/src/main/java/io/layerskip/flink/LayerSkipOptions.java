@@ -118,8 +118,10 @@ public final class LayerSkipOptions {
             option(
                     key("layerskip.threads").intType().noDefaultValue(),
                     wholeNumber(EngineSettings.THREADS),
-                    "Threads that compute one pass of a subtask's model. Without it: the cores"
-                            + " divided by the TaskManager's slots, at least 1.");
+                    "Threads that compute one pass of a subtask's model; where the TaskManager's"
+                            + " other slots are idle, their threads help. With 1, a subtask's own"
+                            + " thread computes all. Without it: the cores divided by the"
+                            + " TaskManager's slots, at least 1.");
 
     public static final ConfigOption<Integer> MAX_BATCH_SIZE =
             option(

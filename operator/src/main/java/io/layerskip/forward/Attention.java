@@ -14,7 +14,7 @@ import java.util.stream.IntStream;
  * <p>A row's result is the same, bit by bit, in any company. Not thread-safe; heads are computed
  * side by side where there is work enough for more than one thread.
  */
-final class Attention implements AutoCloseable {
+final class Attention {
 
     /** Multiplications below which one thread is faster than handing work to others. */
     private static final long PARALLEL_WORK = 4_000_000;
@@ -40,13 +40,12 @@ final class Attention implements AutoCloseable {
     private final float[] attended;
     private final Query[] queries;
     private final ForkJoinPool pool;
-    private final int threads;
 
     /**
      * @param maxRows most rows of a pass
-     * @param threads that may compute at the same time
+     * @param pool computes heads side by side where it has more than one thread; stays the caller's
      */
-    Attention(ModelConfig config, int maxRows, int threads) {
+    Attention(ModelConfig config, int maxRows, ForkJoinPool pool) {
         this.heads = config.numAttentionHeads();
         this.keyValueHeads = config.numKeyValueHeads();
         this.headDim = config.headDim();
@@ -58,8 +57,7 @@ final class Attention implements AutoCloseable {
         for (int head = 0; head < keyValueHeads; head++) {
             queries[head] = new Query(headDim);
         }
-        this.threads = threads;
-        this.pool = new ForkJoinPool(threads);
+        this.pool = pool;
     }
 
     /**
@@ -71,7 +69,7 @@ final class Attention implements AutoCloseable {
     void attend(int layer, RaggedBatch batch, TokenRows input, TokenRows output) {
         input.values().get(0, qkv, 0, batch.rows() * input.width());
         store(layer, batch);
-        if (threads > 1 && work(batch) > PARALLEL_WORK) {
+        if (pool.getParallelism() > 1 && work(batch) > PARALLEL_WORK) {
             pool.submit(
                             () ->
                                     IntStream.range(0, keyValueHeads)
@@ -275,10 +273,5 @@ final class Attention implements AutoCloseable {
         series = series * rest + 5.0000001201E-1f;
         float mantissa = series * rest * rest + rest + 1;
         return mantissa * Float.intBitsToFloat((int) powerOfTwo + 127 << 23);
-    }
-
-    @Override
-    public void close() {
-        pool.shutdown();
     }
 }

@@ -15,7 +15,7 @@ import java.util.concurrent.ForkJoinPool;
  * with the checkpoint's rows. It misses the very greatest now and then, so it is for drafts alone.
  * Not thread-safe.
  */
-final class DraftHead implements AutoCloseable {
+final class DraftHead {
 
     /** Logits that are computed. */
     private static final int CANDIDATES = 512;
@@ -70,7 +70,11 @@ final class DraftHead implements AutoCloseable {
         }
     }
 
-    DraftHead(Checkpoint checkpoint, HeadCodes codes, int threads) throws CheckpointException {
+    /**
+     * @param pool searches side by side where it has more than one thread; stays the caller's
+     */
+    DraftHead(Checkpoint checkpoint, HeadCodes codes, ForkJoinPool pool)
+            throws CheckpointException {
         this.codes = codes;
         this.head = checkpoint.head();
         this.finalNorm = checkpoint.finalNorm();
@@ -80,7 +84,8 @@ final class DraftHead implements AutoCloseable {
         this.normed = new float[finalNorm.length];
         this.rotated = new float[finalNorm.length];
         this.query = new CodedVector(finalNorm.length);
-        this.pool = new ForkJoinPool(threads);
+        this.pool = pool;
+        int threads = pool.getParallelism();
         int blocks = codes.blocks();
         for (int part = 0; part < threads; part++) {
             parts.add(
@@ -123,10 +128,5 @@ final class DraftHead implements AutoCloseable {
         for (int i = 0; i < normed.length; i++) {
             normed[i] *= scale * finalNorm[i];
         }
-    }
-
-    @Override
-    public void close() {
-        pool.shutdown();
     }
 }

@@ -1,19 +1,19 @@
 package io.layerskip.forward;
 
 import io.layerskip.model.ModelConfig;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ForkJoinPool;
 
 /**
  * Decoder layers [from, to): one session before each attention and one after the last. Not
  * thread-safe.
  */
-final class LayerSegment implements AutoCloseable {
+final class LayerSegment {
 
     private final int from;
     private final int to;
     private final Scratch scratch;
-    private final List<SessionRun> runs = new ArrayList<>();
+    private final List<SessionRun> runs;
 
     /**
      * What lies between the sessions of one pass; segments run one after the other and share it.
@@ -27,9 +27,9 @@ final class LayerSegment implements AutoCloseable {
             Attention attention, TokenRows qkv, TokenRows attended, TokenRows even, TokenRows odd)
             implements AutoCloseable {
 
-        static Scratch allocate(ModelConfig config, int rows, int threads) {
+        static Scratch allocate(ModelConfig config, int rows, ForkJoinPool attentionPool) {
             return new Scratch(
-                    new Attention(config, rows, threads),
+                    new Attention(config, rows, attentionPool),
                     new TokenRows(rows, config.qkvWidth()),
                     new TokenRows(rows, config.attendedWidth()),
                     new TokenRows(rows, config.hiddenSize()),
@@ -38,7 +38,6 @@ final class LayerSegment implements AutoCloseable {
 
         @Override
         public void close() {
-            attention.close();
             qkv.close();
             attended.close();
             even.close();
@@ -46,20 +45,11 @@ final class LayerSegment implements AutoCloseable {
         }
     }
 
-    LayerSegment(ModelSessions sessions, Scratch scratch, int from, int to) {
-        this.from = from;
-        this.to = to;
+    LayerSegment(SharedSessions.Segment shared, Scratch scratch) {
+        this.from = shared.from();
+        this.to = shared.to();
         this.scratch = scratch;
-        try {
-            runs.add(sessions.attentionInput(from));
-            for (int layer = from; layer < to - 1; layer++) {
-                runs.add(sessions.betweenAttentions(layer));
-            }
-            runs.add(sessions.attentionOutput(to - 1));
-        } catch (RuntimeException | Error e) {
-            close();
-            throw e;
-        }
+        this.runs = shared.sessions().stream().map(SessionRun::new).toList();
     }
 
     /** The first layer after this segment; hidden states that leave here could exit there. */
@@ -121,12 +111,5 @@ final class LayerSegment implements AutoCloseable {
                 .input(OnnxGraphs.HIDDEN, entering.view(rows))
                 .output(OnnxGraphs.HIDDEN_OUT, target.view(rows))
                 .run();
-    }
-
-    @Override
-    public void close() {
-        for (SessionRun run : runs) {
-            run.close();
-        }
     }
 }

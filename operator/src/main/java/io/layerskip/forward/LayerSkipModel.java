@@ -1,8 +1,9 @@
 package io.layerskip.forward;
 
 import io.layerskip.model.Checkpoint;
-import io.layerskip.model.CheckpointException;
+import io.layerskip.model.FolderStamp;
 import io.layerskip.model.ModelConfig;
+import io.layerskip.model.SharedResources;
 import io.layerskip.model.WeightRows;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -10,11 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.stream.Stream;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import org.apache.flink.annotation.Internal;
 
 /**
- * The model, cut at the exit layers; one copy of every weight serves draft and verification.
+ * The model, cut at the exit layers; one copy of every weight serves draft and verification, and
+ * every model of the process that is cut alike.
  *
  * <pre>
  *   token -> embedding -> layers [0, E) -> exit states -> layers [E, L) -> final states
@@ -35,6 +38,10 @@ public final class LayerSkipModel implements AutoCloseable {
     /** Most rows that the head takes at once: a large vocabulary's logits would fill the memory. */
     public static final int MAX_LOGIT_ROWS = 16;
 
+    /** Sessions of models that are open, for others to share. */
+    private static final SharedResources<SharedKey, SharedSessions> SHARED =
+            new SharedResources<>(SharedSessions::close);
+
     private final ModelConfig config;
     private final WeightRows embedding;
     private final List<AutoCloseable> resources = new ArrayList<>();
@@ -47,17 +54,20 @@ public final class LayerSkipModel implements AutoCloseable {
     private final Optional<DraftHead> draftHead;
     private PassListener listener = (pass, rows, nanos) -> {};
 
+    /** What sessions follow from. */
+    private record SharedKey(
+            FolderStamp files,
+            String fingerprint,
+            SortedSet<Integer> exitLayers,
+            Precision precision,
+            Optional<Path> cacheFolder,
+            PassThreads threads) {}
+
     /**
-     * Builds the sessions, which takes seconds for a large model.
+     * A model whose passes nobody else's compete with; see {@link #LayerSkipModel(Checkpoint, List,
+     * Precision, Optional, PassThreads, Runnable)}.
      *
-     * @param exitLayers layers that a pass may stop after, each in 1..L-1; every further one costs
-     *     a call a pass
-     * @param cacheFolder keeps weights of another precision than the checkpoint's for the next
-     *     time; empty to make them again
      * @param threads that compute one pass, at least 1
-     * @throws IllegalArgumentException if an exit layer is not in 1..L-1
-     * @throws IOException if quantized weights cannot be made or written
-     * @throws ForwardException if ONNX Runtime cannot build a session
      */
     public LayerSkipModel(
             Checkpoint checkpoint,
@@ -65,6 +75,32 @@ public final class LayerSkipModel implements AutoCloseable {
             Precision precision,
             Optional<Path> cacheFolder,
             int threads)
+            throws IOException {
+        this(checkpoint, exitLayers, precision, cacheFolder, new PassThreads(threads, 1), () -> {});
+    }
+
+    /**
+     * Takes the sessions of a model in this process that is open and has the same weights, exits
+     * and threads, or else builds them, which takes seconds for a large model.
+     *
+     * @param exitLayers layers that a pass may stop after, each in 1..L-1; every further one costs
+     *     a call a pass
+     * @param cacheFolder keeps weights of another precision than the checkpoint's for the next
+     *     time; empty to make them again
+     * @param beforeLoading called before the sessions are built, where that is needed; what it
+     *     throws ends the opening
+     * @throws IllegalArgumentException if an exit layer is not in 1..L-1
+     * @throws IOException if quantized weights cannot be made or written, or the thread is
+     *     interrupted
+     * @throws ForwardException if ONNX Runtime cannot build a session
+     */
+    public LayerSkipModel(
+            Checkpoint checkpoint,
+            List<Integer> exitLayers,
+            Precision precision,
+            Optional<Path> cacheFolder,
+            PassThreads threads,
+            Runnable beforeLoading)
             throws IOException {
         this.config = checkpoint.config();
         this.embedding = checkpoint.embedding();
@@ -76,30 +112,50 @@ public final class LayerSkipModel implements AutoCloseable {
                                 .formatted(exit, last - 1, checkpoint.folder(), last));
             }
         }
-        try (ModelSessions sessions =
-                ModelSessions.open(checkpoint, precision, cacheFolder, threads)) {
+        SortedSet<Integer> exits = new TreeSet<>(exitLayers);
+        SharedKey key =
+                new SharedKey(
+                        checkpoint.stamp(),
+                        checkpoint.fingerprint(),
+                        exits,
+                        precision,
+                        cacheFolder,
+                        threads);
+        try {
+            SharedSessions shared =
+                    opened(
+                                    SHARED.use(
+                                            key,
+                                            () -> {
+                                                beforeLoading.run();
+                                                return new SharedSessions(
+                                                        checkpoint,
+                                                        exits,
+                                                        precision,
+                                                        cacheFolder,
+                                                        threads);
+                                            }))
+                            .resource();
             LayerSegment.Scratch scratch =
-                    opened(LayerSegment.Scratch.allocate(config, MAX_ROWS, threads));
+                    opened(LayerSegment.Scratch.allocate(config, MAX_ROWS, shared.attentionPool()));
             states.add(opened(new TokenRows(MAX_ROWS, config.hiddenSize())));
-            int from = 0;
-            for (int to :
-                    Stream.concat(exitLayers.stream(), Stream.of(last))
-                            .distinct()
-                            .sorted()
-                            .toList()) {
-                segments.add(opened(new LayerSegment(sessions, scratch, from, to)));
+            for (SharedSessions.Segment segment : shared.segments()) {
+                segments.add(new LayerSegment(segment, scratch));
                 states.add(opened(new TokenRows(MAX_ROWS, config.hiddenSize())));
-                from = to;
             }
             nearTies =
                     precision == Precision.FP32
                             ? Optional.empty()
                             : Optional.of(new NearTies(checkpoint));
             draftHead =
-                    HeadCodes.pay(config)
-                            ? Optional.of(opened(draftHead(checkpoint, threads)))
+                    shared.headCodes().isPresent()
+                            ? Optional.of(
+                                    new DraftHead(
+                                            checkpoint,
+                                            shared.headCodes().get(),
+                                            shared.attentionPool()))
                             : Optional.empty();
-            head = opened(sessions.head());
+            head = new SessionRun(shared.head());
             headInput = opened(new TokenRows(MAX_LOGIT_ROWS, config.hiddenSize()));
             logits = opened(new TokenRows(MAX_LOGIT_ROWS, config.vocabSize()));
         } catch (IOException | RuntimeException | Error e) {
@@ -112,10 +168,9 @@ public final class LayerSkipModel implements AutoCloseable {
         }
     }
 
-    private static DraftHead draftHead(Checkpoint checkpoint, int threads)
-            throws CheckpointException {
-        HeadCodes codes = HeadCodes.of(checkpoint.config(), checkpoint.head());
-        return new DraftHead(checkpoint, codes, threads);
+    /** Whether there is a model in this class loader that has not been closed. */
+    static boolean anyOpen() {
+        return SHARED.inUse();
     }
 
     /** Bytes that a model's matrices take in memory once it is loaded; loading takes more. */
@@ -238,7 +293,8 @@ public final class LayerSkipModel implements AutoCloseable {
     }
 
     /**
-     * Frees everything, last opened first, whatever fails on the way.
+     * Frees everything, last opened first, whatever fails on the way; what other models share
+     * stays.
      *
      * @throws ForwardException if something could not be freed
      */

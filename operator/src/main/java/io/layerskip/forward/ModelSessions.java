@@ -2,6 +2,7 @@ package io.layerskip.forward;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.OrtSession.SessionOptions;
 import io.layerskip.model.Checkpoint;
 import java.io.IOException;
@@ -22,14 +23,14 @@ import java.util.Optional;
  */
 final class ModelSessions implements AutoCloseable {
 
-    private final int threads;
+    private final PassThreads threads;
     private final Path root;
     private final Optional<QuantizedWeights> quantized;
     private final OnnxGraphs graphs;
 
     private ModelSessions(
             Checkpoint checkpoint,
-            int threads,
+            PassThreads threads,
             Optional<QuantizedWeights> quantized,
             MatrixProducts products,
             MatrixProducts headProducts) {
@@ -44,11 +45,13 @@ final class ModelSessions implements AutoCloseable {
      * Prepares to build sessions, which for quantized weights means to make or find them.
      *
      * @param cacheFolder keeps quantized weights for the next time
-     * @param threads that compute one pass, at least 1
      * @throws IOException if quantized weights cannot be made or written
      */
     static ModelSessions open(
-            Checkpoint checkpoint, Precision precision, Optional<Path> cacheFolder, int threads)
+            Checkpoint checkpoint,
+            Precision precision,
+            Optional<Path> cacheFolder,
+            PassThreads threads)
             throws IOException {
         if (precision == Precision.FP32) {
             MatrixProducts products = new Float32Products(checkpoint::weight);
@@ -65,34 +68,34 @@ final class ModelSessions implements AutoCloseable {
     }
 
     /** See {@link OnnxGraphs#attentionInput}. */
-    SessionRun attentionInput(int layer) {
+    OrtSession attentionInput(int layer) {
         return session(graphs.attentionInput(layer));
     }
 
     /** See {@link OnnxGraphs#betweenAttentions}. */
-    SessionRun betweenAttentions(int layer) {
+    OrtSession betweenAttentions(int layer) {
         return session(graphs.betweenAttentions(layer));
     }
 
     /** See {@link OnnxGraphs#attentionOutput}. */
-    SessionRun attentionOutput(int layer) {
+    OrtSession attentionOutput(int layer) {
         return session(graphs.attentionOutput(layer));
     }
 
     /** Final norm and language model head; see {@link OnnxGraphs#head}. */
-    SessionRun head() {
+    OrtSession head() {
         return session(graphs.head());
     }
 
-    private SessionRun session(byte[] graph) {
+    private OrtSession session(byte[] graph) {
         try (SessionOptions options = new SessionOptions()) {
-            options.setIntraOpNumThreads(threads);
-            options.setInterOpNumThreads(1);
-            // One session runs at a time; the others' threads must leave the cores to it.
-            options.addConfigEntry("session.force_spinning_stop", "1");
+            threads.configure(options);
+            // A session's arena would keep what its largest pass took, times the models that share
+            // it; malloc, which all sessions share, does not.
+            options.setCPUArenaAllocator(false);
             options.addConfigEntry(
                     "session.model_external_initializers_file_folder_path", root.toString());
-            return new SessionRun(OrtEnvironment.getEnvironment().createSession(graph, options));
+            return OrtEnvironment.getEnvironment().createSession(graph, options);
         } catch (OrtException e) {
             throw new ForwardException("cannot build a session: " + e.getMessage(), e);
         }

@@ -16,18 +16,18 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What ONNX Runtime leaves in the JVM for as long as that runs: a shutdown hook, which keeps all
- * classes of the job in memory, and a temporary folder with its unpacked libraries, 24 MB. Every
- * submission of a job to a TaskManager would leave both once more, so they are taken back when
- * Flink releases the job's class loader.
+ * classes of the job in memory, its environment with the threads of the pool, and a temporary
+ * folder with its unpacked libraries, 24 MB. Every submission of a job to a TaskManager would leave
+ * them once more, so they are taken back when Flink releases the job's class loader.
  *
  * <p>ONNX Runtime has no way to do that, so this reaches into private fields of its own, of {@link
  * Thread} and of the JVM's list of hooks; the latter two are open to it through the {@code
  * --add-opens=java.base/java.lang=ALL-UNNAMED} that Flink starts its processes with. Where a field
  * cannot be reached, a warning is all that comes of it.
  *
- * <p>The environment that the hook would have closed is left alone, as a task that does not react
- * to its cancellation may still use it. Its memory goes when the JVM unloads the library, together
- * with the class loader.
+ * <p>The hook would have closed the environment, so it is run here: the pool's threads have to end
+ * before the JVM unloads the library, together with the class loader. Where a model is still open,
+ * of a task that does not react to its cancellation, the environment is left alone.
  */
 @Internal
 public final class OnnxRuntimeCleanup {
@@ -74,7 +74,11 @@ public final class OnnxRuntimeCleanup {
         }
         for (Thread hook : hooks) {
             if (isOurs(task(hook))) {
+                Runnable closing = (Runnable) task(hook);
                 Runtime.getRuntime().removeShutdownHook(hook);
+                if (!LayerSkipModel.anyOpen()) {
+                    closing.run();
+                }
             }
         }
     }

@@ -8,9 +8,10 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A session with what it reads and writes; the maps are filled again for each run. Not thread-safe.
+ * One user's runs of a session, which others may run at the same time, with what they read and
+ * write; the maps are filled again for each run. Not thread-safe.
  */
-final class SessionRun implements AutoCloseable {
+final class SessionRun {
 
     private final OrtSession session;
     private final Map<String, OnnxTensor> inputs = new HashMap<>();
@@ -35,15 +36,6 @@ final class SessionRun implements AutoCloseable {
             session.run(inputs, Set.of(), outputs).close();
         } catch (OrtException e) {
             throw new ForwardException("a pass failed: " + e.getMessage(), e);
-        }
-    }
-
-    @Override
-    public void close() {
-        try {
-            session.close();
-        } catch (OrtException e) {
-            throw new ForwardException("cannot free a session: " + e.getMessage(), e);
         }
     }
 }

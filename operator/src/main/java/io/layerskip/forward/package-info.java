@@ -20,9 +20,10 @@
  * length and enter at any exit, and a row's result does not depend on its company.
  *
  * <p>Weights are read by ONNX Runtime from the checkpoint's files, which it maps, or from the file
- * that {@code QuantizedWeights} makes of them; the graphs between them are built in memory. Keys
- * and values lie on the JVM's heap in blocks, which {@link io.layerskip.forward.PrefixCache} shares
- * between prompts that begin alike.
+ * that {@code QuantizedWeights} makes of them; the graphs between them are built in memory. Models
+ * of a process that have the same weights share the sessions ({@code SharedSessions}); each has its
+ * own buffers, keys and values. Keys and values lie on the JVM's heap in blocks, which {@link
+ * io.layerskip.forward.PrefixCache} shares between prompts that begin alike.
  *
  * <p>Nothing here knows what the rows are for: which passes are taken, and for whom, is decided in
  * {@code io.layerskip.engine}.

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.flink.annotation.PublicEvolving;
 
@@ -27,20 +28,26 @@ public final class Checkpoint implements AutoCloseable {
     private static final int HASHED_BYTES = 4096;
 
     private final Path folder;
+    private final FolderStamp stamp;
     private final ModelConfig config;
     private final Map<String, Weight> weights;
     private final WeightRows embedding;
     private final Tokenizer tokenizer;
     private final String tokenizerFingerprint;
 
+    /** Mapped when it is first asked for: not every precision needs it. */
+    private Optional<WeightRows> head = Optional.empty();
+
     private Checkpoint(
             Path folder,
+            FolderStamp stamp,
             ModelConfig config,
             Map<String, Weight> weights,
             WeightRows embedding,
             Tokenizer tokenizer,
             String tokenizerFingerprint) {
         this.folder = folder;
+        this.stamp = stamp;
         this.config = config;
         this.weights = weights;
         this.embedding = embedding;
@@ -72,6 +79,7 @@ public final class Checkpoint implements AutoCloseable {
                     "%s is not a folder, expected a checkpoint as downloaded from Hugging Face"
                             .formatted(folder));
         }
+        FolderStamp stamp = stamp(folder);
         ModelConfig config = ModelConfigReader.read(folder);
         WeightFiles files = WeightFiles.open(folder);
         Map<String, Weight> weights = new HashMap<>();
@@ -84,11 +92,25 @@ public final class Checkpoint implements AutoCloseable {
                         folder.resolve(TOKENIZER), config.vocabSize(), splitSpecialTokens);
         try {
             return new Checkpoint(
-                    folder, config, weights, embedding, tokenizer, tokenizerFingerprint(folder));
+                    folder,
+                    stamp,
+                    config,
+                    weights,
+                    embedding,
+                    tokenizer,
+                    tokenizerFingerprint(folder));
         } catch (IOException e) {
             tokenizer.close();
             throw new CheckpointException(
                     "the tokenizer in %s cannot be read: %s".formatted(folder, e), e);
+        }
+    }
+
+    private static FolderStamp stamp(Path folder) throws CheckpointException {
+        try {
+            return FolderStamp.of(folder);
+        } catch (IOException e) {
+            throw new CheckpointException("%s cannot be read: %s".formatted(folder, e), e);
         }
     }
 
@@ -106,6 +128,11 @@ public final class Checkpoint implements AutoCloseable {
     /** The folder that was opened. */
     public Path folder() {
         return folder;
+    }
+
+    /** The folder's files as they were when it was opened. */
+    public FolderStamp stamp() {
+        return stamp;
     }
 
     /** The architecture. */
@@ -135,13 +162,20 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The language model head [vocab, hidden], mapped; the embedding where the two are tied.
+     * The language model head [vocab, hidden], mapped once; the embedding where the two are tied.
      *
      * @throws CheckpointException if it cannot be mapped
      */
-    public WeightRows head() throws CheckpointException {
-        String name = LlamaTensors.head(config);
-        return name.equals(LlamaTensors.EMBEDDING) ? embedding : WeightRows.map(weight(name));
+    public synchronized WeightRows head() throws CheckpointException {
+        if (head.isEmpty()) {
+            String name = LlamaTensors.head(config);
+            head =
+                    Optional.of(
+                            name.equals(LlamaTensors.EMBEDDING)
+                                    ? embedding
+                                    : WeightRows.map(weight(name)));
+        }
+        return head.get();
     }
 
     /**

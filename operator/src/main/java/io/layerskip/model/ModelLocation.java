@@ -26,6 +26,8 @@ public record ModelLocation(String name) {
     /** Marks a folder on the class path. */
     public static final String CLASSPATH_PREFIX = "classpath:";
 
+    private static final String CONFIG = "config.json";
+
     /** The model's name: that of its folder, such as {@code layerskip-intents-9M}. */
     public String modelName() {
         String path =
@@ -47,15 +49,34 @@ public record ModelLocation(String name) {
      * @throws IOException if it cannot be copied
      */
     public ModelFolder open(ClassLoader loader) throws IOException {
-        URL config = locate("config.json", loader);
-        if (config.getProtocol().equals("file")) {
-            return ModelFolder.existing(Path.of(URI.create(config.toString())).getParent());
+        URL config = locate(CONFIG, loader);
+        Optional<Path> folder = folder(config);
+        if (folder.isPresent()) {
+            return ModelFolder.existing(folder.get());
         }
         if (config.openConnection() instanceof JarURLConnection connection) {
             return copy(connection);
         }
         throw new CheckpointException(
                 name + " is at " + config + ", neither a folder nor in a jar");
+    }
+
+    /**
+     * Its files as they are now, where it is a folder; empty where it lies in a jar, which stays as
+     * it is.
+     *
+     * @throws CheckpointException if there is no such folder
+     * @throws IOException if it cannot be looked at
+     */
+    public Optional<FolderStamp> stamp(ClassLoader loader) throws IOException {
+        Optional<Path> folder = folder(locate(CONFIG, loader));
+        return folder.isPresent() ? Optional.of(FolderStamp.of(folder.get())) : Optional.empty();
+    }
+
+    private static Optional<Path> folder(URL config) {
+        return config.getProtocol().equals("file")
+                ? Optional.of(Path.of(URI.create(config.toString())).getParent())
+                : Optional.empty();
     }
 
     /**

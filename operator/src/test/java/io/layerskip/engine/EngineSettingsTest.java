@@ -38,6 +38,8 @@ class EngineSettingsTest {
     void refusesAnEngineWithoutAThread() {
         assertThatThrownBy(() -> EngineSettings.builder(1).threads(0).build())
                 .hasMessage("threads is 0; allowed: at least 1");
+        assertThatThrownBy(() -> EngineSettings.builder(1).engines(0).build())
+                .hasMessage("engines is 0; allowed: at least 1");
     }
 
     @Test

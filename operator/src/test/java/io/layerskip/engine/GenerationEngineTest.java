@@ -93,7 +93,7 @@ class GenerationEngineTest {
 
     @Test
     void showsWhatItHasDone() {
-        EngineStatus before = engine.status();
+        EngineStatus before = statusWhenIdle();
 
         GenerationStatistics statistics = generate(asked()).statistics();
 
@@ -605,6 +605,63 @@ class GenerationEngineTest {
                 file.write(bytes, embedding.offset() + Float.BYTES * row);
             }
         }
+    }
+
+    @Test
+    void enginesThatShareWeightsWriteTheSameAtTheSameTime() {
+        List<GoldenCase> cases = BundledModel.goldenCases().subList(0, 20);
+        try (GenerationEngine other = GenerationEngine.open(checkpoint, SETTINGS)) {
+            List<Generation> generations = new ArrayList<>();
+            for (GoldenCase golden : cases) {
+                for (GenerationEngine one : List.of(engine, other)) {
+                    generations.add(
+                            one.submit(
+                                    new GenerationRequest("1", golden.prompt(), asked().build())));
+                }
+            }
+            for (int i = 0; i < generations.size(); i++) {
+                assertThat(generations.get(i).result().join().text())
+                        .isEqualTo(cases.get(i / 2).completion());
+            }
+        }
+    }
+
+    @Test
+    void anEngineThatBreaksLeavesThoseAloneThatShareItsWeights() {
+        try (GenerationEngine breaking = GenerationEngine.open(checkpoint, SETTINGS)) {
+            Generation breaks =
+                    breaking.submit(
+                            request(asked()),
+                            chunk -> {
+                                throw new AssertionError("told to");
+                            });
+
+            assertThatThrownBy(() -> breaks.result().join())
+                    .hasCauseInstanceOf(EngineFailedException.class);
+        }
+        assertThat(generate(asked()).text()).isEqualTo(GOLDEN.completion());
+    }
+
+    @Test
+    void looksForRoomOnlyWhereWeightsAreLoaded() {
+        GenerationEngine.open(
+                        checkpoint,
+                        SETTINGS,
+                        () -> {
+                            throw new AssertionError("an engine with these weights is open");
+                        })
+                .close();
+
+        assertThatThrownBy(
+                        () ->
+                                GenerationEngine.open(
+                                        checkpoint,
+                                        SETTINGS.toBuilder().exitLayers(List.of(7)).build(),
+                                        () -> {
+                                            throw new EngineFailedException("no room");
+                                        }))
+                .isInstanceOf(EngineFailedException.class)
+                .hasMessage("no room");
     }
 
     @Test

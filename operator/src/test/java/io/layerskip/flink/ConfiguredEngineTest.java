@@ -47,6 +47,23 @@ final class ConfiguredEngineTest {
     }
 
     @Test
+    void enginesOfAProcessShareTheCopyUntilTheLastIsClosed() throws IOException {
+        LayerSkipConfiguration configuration = configuration(new Configuration());
+        Path copy;
+        try (URLClassLoader loader = loader(jar());
+                ConfiguredEngine first = ConfiguredEngine.open(configuration, loader, 2)) {
+            copy = first.checkpoint().folder();
+            ConfiguredEngine second = ConfiguredEngine.open(configuration, loader, 2);
+            assertThat(copies()).containsExactly(copy);
+            assertThat(second.checkpoint()).isSameAs(first.checkpoint());
+
+            second.close();
+            assertThat(copy).exists();
+        }
+        assertThat(copy).doesNotExist();
+    }
+
+    @Test
     void canBeClosedTwice() throws IOException {
         try (URLClassLoader loader = loader(jar())) {
             ConfiguredEngine opened =

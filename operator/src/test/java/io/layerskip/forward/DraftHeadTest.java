@@ -8,6 +8,7 @@ import io.layerskip.model.CheckpointWriter;
 import io.layerskip.model.WeightRows;
 import java.nio.file.Path;
 import java.util.Random;
+import java.util.concurrent.ForkJoinPool;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -25,9 +26,9 @@ class DraftHeadTest {
     @CsvSource({"256, 5000, 1", "256, 5000, 2", "72, 2100, 1", "300, 4096, 3"})
     void findsTheGreatestLogit(int hiddenSize, int vocabSize, int threads) throws Exception {
         try (Checkpoint checkpoint = checkpoint(hiddenSize, vocabSize);
-                DraftHead draftHead = open(checkpoint, threads);
                 TokenRows hidden = new TokenRows(2, hiddenSize);
                 TokenRows logits = new TokenRows(2, vocabSize)) {
+            DraftHead draftHead = open(checkpoint, threads);
             Random random = new Random(5);
             int found = 0;
             for (int i = 0; i < STATES; i++) {
@@ -54,9 +55,9 @@ class DraftHeadTest {
     @CsvSource({"NaN", "Infinity"})
     void statesThatAreNoNumbersGiveNoToken(float element) throws Exception {
         try (Checkpoint checkpoint = checkpoint(64, 2048);
-                DraftHead draftHead = open(checkpoint, 1);
                 TokenRows hidden = new TokenRows(1, 64);
                 TokenRows logits = new TokenRows(1, 2048)) {
+            DraftHead draftHead = open(checkpoint, 1);
             float[] state = state(new Random(5), 64);
             state[7] = element;
             hidden.write(0, state, 0);
@@ -78,7 +79,9 @@ class DraftHeadTest {
 
     private static DraftHead open(Checkpoint checkpoint, int threads) throws Exception {
         return new DraftHead(
-                checkpoint, HeadCodes.of(checkpoint.config(), checkpoint.head()), threads);
+                checkpoint,
+                HeadCodes.of(checkpoint.config(), checkpoint.head()),
+                new ForkJoinPool(threads));
     }
 
     /** As a trained model's are: a few elements are much greater than the others. */

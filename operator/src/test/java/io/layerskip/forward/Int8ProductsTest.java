@@ -2,6 +2,7 @@ package io.layerskip.forward;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.onnxruntime.OrtSession;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
 import java.util.Arrays;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
 class Int8ProductsTest {
 
     private static Checkpoint checkpoint;
+    private static OrtSession session;
     private static SessionRun head;
     private static int width;
 
@@ -22,14 +24,16 @@ class Int8ProductsTest {
         checkpoint = Checkpoint.open(BundledModel.folder());
         width = checkpoint.config().hiddenSize();
         try (ModelSessions sessions =
-                ModelSessions.open(checkpoint, Precision.INT8, Optional.empty(), 1)) {
-            head = sessions.head();
+                ModelSessions.open(
+                        checkpoint, Precision.INT8, Optional.empty(), new PassThreads(1, 1))) {
+            session = sessions.head();
         }
+        head = new SessionRun(session);
     }
 
     @AfterAll
     static void close() throws Exception {
-        head.close();
+        session.close();
         checkpoint.close();
     }
 

@@ -1,0 +1,132 @@
+package io.layerskip.forward;
+
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import io.layerskip.model.Checkpoint;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.concurrent.ForkJoinPool;
+
+/**
+ * What the models of a process have in common that are cut alike: the sessions, which hold the
+ * weights, and the threads that attention is computed with. Thread-safe.
+ */
+final class SharedSessions implements AutoCloseable {
+
+    private final List<Segment> segments = new ArrayList<>();
+    private final List<OrtSession> sessions = new ArrayList<>();
+    private final OrtSession head;
+    private final Optional<HeadCodes> headCodes;
+    private final ForkJoinPool attentionPool;
+
+    /**
+     * Sessions over the layers [from, to): one before each attention and one after the last.
+     *
+     * @param sessions one more than there are layers
+     */
+    record Segment(int from, int to, List<OrtSession> sessions) {}
+
+    /**
+     * Builds the sessions, which takes seconds for a large model.
+     *
+     * @throws IOException if quantized weights cannot be made or written, or the thread is
+     *     interrupted
+     * @throws ForwardException if ONNX Runtime cannot build a session
+     */
+    SharedSessions(
+            Checkpoint checkpoint,
+            SortedSet<Integer> exitLayers,
+            Precision precision,
+            Optional<Path> cacheFolder,
+            PassThreads threads)
+            throws IOException {
+        attentionPool = new ForkJoinPool(threads.together());
+        try (ModelSessions built =
+                ModelSessions.open(checkpoint, precision, cacheFolder, threads)) {
+            SortedSet<Integer> ends = new TreeSet<>(exitLayers);
+            ends.add(checkpoint.config().numHiddenLayers());
+            int from = 0;
+            for (int to : ends) {
+                segments.add(segment(built, from, to));
+                from = to;
+            }
+            head = opened(built.head());
+            headCodes =
+                    HeadCodes.pay(checkpoint.config())
+                            ? Optional.of(HeadCodes.of(checkpoint.config(), checkpoint.head()))
+                            : Optional.empty();
+        } catch (IOException | RuntimeException | Error e) {
+            try {
+                close();
+            } catch (ForwardException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
+    }
+
+    private Segment segment(ModelSessions built, int from, int to) throws IOException {
+        int first = sessions.size();
+        opened(built.attentionInput(from));
+        for (int layer = from; layer < to - 1; layer++) {
+            opened(built.betweenAttentions(layer));
+        }
+        opened(built.attentionOutput(to - 1));
+        return new Segment(from, to, List.copyOf(sessions.subList(first, sessions.size())));
+    }
+
+    private OrtSession opened(OrtSession session) throws InterruptedIOException {
+        sessions.add(session);
+        if (Thread.currentThread().isInterrupted()) {
+            throw new InterruptedIOException("interrupted while it loads the model");
+        }
+        return session;
+    }
+
+    /** In the order in which a pass takes them. */
+    List<Segment> segments() {
+        return segments;
+    }
+
+    /** Final norm and language model head. */
+    OrtSession head() {
+        return head;
+    }
+
+    /** What drafts are found by; empty where the head itself is as fast. */
+    Optional<HeadCodes> headCodes() {
+        return headCodes;
+    }
+
+    /** For attention and the draft head; as many threads as compute at the same time. */
+    ForkJoinPool attentionPool() {
+        return attentionPool;
+    }
+
+    /**
+     * Frees everything, whatever fails on the way; nobody may be in a pass.
+     *
+     * @throws ForwardException if a session could not be freed
+     */
+    @Override
+    public void close() {
+        attentionPool.shutdown();
+        List<OrtException> failures = new ArrayList<>();
+        for (OrtSession session : sessions) {
+            try {
+                session.close();
+            } catch (OrtException e) {
+                failures.add(e);
+            }
+        }
+        if (!failures.isEmpty()) {
+            throw new ForwardException("cannot free the sessions: " + failures, failures.get(0));
+        }
+    }
+}
