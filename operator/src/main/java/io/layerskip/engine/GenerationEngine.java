@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import io.layerskip.forward.ForwardException;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.LoadListener;
 import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.Sha256;
@@ -71,9 +72,20 @@ public final class GenerationEngine implements AutoCloseable {
      * @throws IllegalArgumentException if an exit layer is not in 1..L-1, or the memory for keys
      *     and values is too small for this model
      * @throws EngineFailedException if quantized weights cannot be made or ONNX Runtime cannot
-     *     build the sessions
+     *     build the sessions, or the thread is interrupted, which it stays
      */
     public static GenerationEngine open(Checkpoint checkpoint, EngineSettings settings) {
+        return open(checkpoint, settings, LoadListener.NONE);
+    }
+
+    /**
+     * The same, and tells how far it has come. A thread that is interrupted stops loading soon, at
+     * the latest when the session that is being built stands.
+     *
+     * @see #open(Checkpoint, EngineSettings)
+     */
+    public static GenerationEngine open(
+            Checkpoint checkpoint, EngineSettings settings, LoadListener listener) {
         try {
             LayerSkipModel model =
                     new LayerSkipModel(
@@ -81,7 +93,8 @@ public final class GenerationEngine implements AutoCloseable {
                             settings.exitLayers(),
                             settings.precision(),
                             settings.cacheFolder(),
-                            settings.threads());
+                            settings.threads(),
+                            listener);
             try {
                 GenerationEngine engine = new GenerationEngine(checkpoint, settings, model);
                 engine.thread.start();

@@ -53,7 +53,9 @@ public final class LayerSkipModel implements AutoCloseable {
      * @param cacheFolder keeps weights of another precision than the checkpoint's for the next
      *     time; empty to make them again
      * @param threads that compute one pass, at least 1
+     * @param listener of the loading
      * @throws IllegalArgumentException if an exit layer is not in 1..L-1
+     * @throws java.io.InterruptedIOException if the thread is interrupted, which it stays
      * @throws IOException if quantized weights cannot be made or written
      * @throws ForwardException if ONNX Runtime cannot build a session
      */
@@ -62,7 +64,8 @@ public final class LayerSkipModel implements AutoCloseable {
             List<Integer> exitLayers,
             Precision precision,
             Optional<Path> cacheFolder,
-            int threads)
+            int threads,
+            LoadListener listener)
             throws IOException {
         this.config = checkpoint.config();
         this.embedding = checkpoint.embedding();
@@ -75,16 +78,18 @@ public final class LayerSkipModel implements AutoCloseable {
             }
         }
         try (ModelSessions sessions =
-                ModelSessions.open(checkpoint, precision, cacheFolder, threads)) {
+                ModelSessions.open(checkpoint, precision, cacheFolder, threads, listener)) {
+            List<Integer> cuts =
+                    Stream.concat(exitLayers.stream(), Stream.of(last))
+                            .distinct()
+                            .sorted()
+                            .toList();
+            sessions.build(cuts, listener);
             LayerSegment.Scratch scratch =
                     opened(LayerSegment.Scratch.allocate(config, MAX_ROWS, threads));
             states.add(opened(new TokenRows(MAX_ROWS, config.hiddenSize())));
             int from = 0;
-            for (int to :
-                    Stream.concat(exitLayers.stream(), Stream.of(last))
-                            .distinct()
-                            .sorted()
-                            .toList()) {
+            for (int to : cuts) {
                 segments.add(opened(new LayerSegment(sessions, scratch, from, to)));
                 states.add(opened(new TokenRows(MAX_ROWS, config.hiddenSize())));
                 from = to;

@@ -20,8 +20,10 @@
  * length and enter at any exit, and a row's result does not depend on its company.
  *
  * <p>Weights are read by ONNX Runtime from the checkpoint's files, which it maps, or from the file
- * that {@code QuantizedWeights} makes of them; the graphs between them are built in memory. Keys
- * and values lie on the JVM's heap in blocks, which {@link io.layerskip.forward.PrefixCache} shares
+ * that {@code QuantizedWeights} makes of them; the graphs between them are built in memory. Once
+ * the sessions stand, they have copies of all that they use, and no file is mapped but for the rows
+ * that Java looks up in the checkpoint: the embedding's, and the head's for near ties. Keys and
+ * values lie on the JVM's heap in blocks, which {@link io.layerskip.forward.PrefixCache} shares
  * between prompts that begin alike.
  *
  * <p>Nothing here knows what the rows are for: which passes are taken, and for whom, is decided in

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.LoadListener;
 import io.layerskip.forward.Precision;
 import io.layerskip.forward.PrefixCache;
 import io.layerskip.forward.RaggedBatch;
@@ -60,7 +61,12 @@ class SelfSpeculationTest {
         checkpoint = Checkpoint.open(BundledModel.folder());
         model =
                 new LayerSkipModel(
-                        checkpoint, List.of(EXIT, 2, 3, 6), Precision.FP32, Optional.empty(), 1);
+                        checkpoint,
+                        List.of(EXIT, 2, 3, 6),
+                        Precision.FP32,
+                        Optional.empty(),
+                        1,
+                        LoadListener.NONE);
         memory = new KeyValueMemory(checkpoint.config(), 1L << 28);
         try (KeyValueCache cache = new KeyValueCache(memory)) {
             policy = new DraftPolicy(PassCosts.measure(model, cache), BATCH);

@@ -22,7 +22,8 @@ class Int8ProductsTest {
         checkpoint = Checkpoint.open(BundledModel.folder());
         width = checkpoint.config().hiddenSize();
         try (ModelSessions sessions =
-                ModelSessions.open(checkpoint, Precision.INT8, Optional.empty(), 1)) {
+                ModelSessions.open(
+                        checkpoint, Precision.INT8, Optional.empty(), 1, LoadListener.NONE)) {
             head = sessions.head();
         }
     }

@@ -222,6 +222,11 @@ class LayerSkipModelTest {
     private static LayerSkipModel open(Checkpoint checkpoint, int threads, Integer... exitLayers)
             throws IOException {
         return new LayerSkipModel(
-                checkpoint, List.of(exitLayers), Precision.FP32, Optional.empty(), threads);
+                checkpoint,
+                List.of(exitLayers),
+                Precision.FP32,
+                Optional.empty(),
+                threads,
+                LoadListener.NONE);
     }
 }
