@@ -213,6 +213,13 @@ public final class GenerationEngine implements AutoCloseable {
         } catch (InterruptedException e) {
             // Mostly end() itself, which wakes the thread while it waits for requests.
             end(new EngineFailedException("the engine's thread was interrupted", e));
+        } catch (InternalError e) {
+            // How the JVM reports a mapped file's pages that are gone.
+            end(
+                    new EngineFailedException(
+                            "a file of the model in %s cannot be read any more; has it become shorter? %s"
+                                    .formatted(checkpoint.folder(), e),
+                            e));
         } catch (RuntimeException | Error e) {
             end(new EngineFailedException("the model broke: " + e, e));
         } finally {
