@@ -2,6 +2,7 @@ package io.layerskip.flink;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
+import io.layerskip.forward.LoadListener;
 import io.layerskip.model.Checkpoint;
 import java.io.IOException;
 import org.apache.flink.annotation.PublicEvolving;
@@ -46,12 +47,28 @@ public final class ConfiguredEngine implements AutoCloseable {
     public static ConfiguredEngine open(
             LayerSkipConfiguration configuration, ClassLoader loader, int slots)
             throws IOException {
+        return open(configuration, loader, slots, LoadListener.NONE);
+    }
+
+    /**
+     * The same, and tells how far it has come.
+     *
+     * @see #open(LayerSkipConfiguration, ClassLoader, int)
+     */
+    public static ConfiguredEngine open(
+            LayerSkipConfiguration configuration,
+            ClassLoader loader,
+            int slots,
+            LoadListener listener)
+            throws IOException {
         ConfiguredCheckpoint opened = ConfiguredCheckpoint.open(configuration, loader);
         try {
             EngineSettings settings = configuration.toEngineSettings(slots);
             ProcessMemory.now().requireRoomFor(opened.checkpoint(), settings.precision());
             return new ConfiguredEngine(
-                    opened, settings, GenerationEngine.open(opened.checkpoint(), settings));
+                    opened,
+                    settings,
+                    GenerationEngine.open(opened.checkpoint(), settings, listener));
         } catch (RuntimeException | Error e) {
             opened.close();
             throw e;
