@@ -5,6 +5,7 @@ import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.OptionArguments;
 import io.layerskip.jobs.OptionArguments.Shortcut;
+import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -61,14 +62,19 @@ final class GenerateCommand implements Callable<Integer> {
                 LayerSkipConfiguration.from(options.toConfiguration());
         String model = configuration.model().modelName();
         CommandLine command = spec.commandLine();
-        try (ConfiguredEngine opened =
-                ConfiguredEngine.open(configuration, getClass().getClassLoader(), 1)) {
+        try (ConfiguredEngine opened = open(configuration)) {
             return work.prompt != null
                     ? work.prompt.run(
                             opened.engine(),
                             opened.settings().defaults().temperature().orElseThrow(),
                             command)
                     : work.file.run(opened.engine(), model, command);
+        }
+    }
+
+    private ConfiguredEngine open(LayerSkipConfiguration configuration) throws IOException {
+        try (LoadingBar loading = new LoadingBar()) {
+            return ConfiguredEngine.open(configuration, getClass().getClassLoader(), 1, loading);
         }
     }
 }

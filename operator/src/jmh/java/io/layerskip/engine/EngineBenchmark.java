@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.LoadListener;
 import io.layerskip.forward.RaggedBatch;
 import io.layerskip.forward.TokenRows;
 
@@ -61,7 +62,13 @@ public class EngineBenchmark {
     public void open() throws Exception {
         checkpoint = Checkpoint.open(BundledModel.folder());
         model =
-                new LayerSkipModel(checkpoint, List.of(EXIT), precision, Optional.empty(), 1);
+                new LayerSkipModel(
+                        checkpoint,
+                        List.of(EXIT),
+                        precision,
+                        Optional.empty(),
+                        1,
+                        LoadListener.NONE);
         memory = new KeyValueMemory(checkpoint.config(), 1L << 30);
         try (KeyValueCache cache = new KeyValueCache(memory)) {
             policy = new DraftPolicy(PassCosts.measure(model, cache), rows);

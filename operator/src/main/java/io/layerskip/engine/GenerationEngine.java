@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import io.layerskip.forward.ForwardException;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
+import io.layerskip.forward.LoadListener;
 import io.layerskip.forward.PassThreads;
 import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
@@ -65,30 +66,30 @@ public final class GenerationEngine implements AutoCloseable {
     }
 
     /**
-     * An engine; see {@link #open(Checkpoint, EngineSettings, Runnable)}.
+     * An engine; see {@link #open(Checkpoint, EngineSettings, LoadListener)}.
      *
      * @param checkpoint stays the caller's to close, after the engine
      */
     public static GenerationEngine open(Checkpoint checkpoint, EngineSettings settings) {
-        return open(checkpoint, settings, () -> {});
+        return open(checkpoint, settings, LoadListener.NONE);
     }
 
     /**
      * Loads the weights, which takes seconds for a large model, measures what passes cost on this
      * machine, and starts the engine's threads. Engines of a process that have the same weights,
      * exits and threads share one copy of them: the first loads them, while others wait, and the
-     * last one to be closed frees them.
+     * last one to be closed frees them. A thread that is interrupted stops loading soon, at the
+     * latest when the session that is being built stands.
      *
      * @param checkpoint stays the caller's to close, after the engine
-     * @param beforeLoading called before the weights are loaded, where that is needed; what it
-     *     throws ends the opening
+     * @param listener of the loading, if that is needed
      * @throws IllegalArgumentException if an exit layer is not in 1..L-1, or the memory for keys
      *     and values is too small for this model
      * @throws EngineFailedException if quantized weights cannot be made or ONNX Runtime cannot
-     *     build the sessions, or the thread is interrupted
+     *     build the sessions, or the thread is interrupted, which it stays
      */
     public static GenerationEngine open(
-            Checkpoint checkpoint, EngineSettings settings, Runnable beforeLoading) {
+            Checkpoint checkpoint, EngineSettings settings, LoadListener listener) {
         try {
             LayerSkipModel model =
                     new LayerSkipModel(
@@ -97,7 +98,7 @@ public final class GenerationEngine implements AutoCloseable {
                             settings.precision(),
                             settings.cacheFolder(),
                             new PassThreads(settings.threads(), settings.engines()),
-                            beforeLoading);
+                            listener);
             try {
                 GenerationEngine engine = new GenerationEngine(checkpoint, settings, model);
                 engine.thread.start();
@@ -216,6 +217,13 @@ public final class GenerationEngine implements AutoCloseable {
         } catch (InterruptedException e) {
             // Mostly end() itself, which wakes the thread while it waits for requests.
             end(new EngineFailedException("the engine's thread was interrupted", e));
+        } catch (InternalError e) {
+            // How the JVM reports a mapped file's pages that are gone.
+            end(
+                    new EngineFailedException(
+                            "a file of the model in %s cannot be read any more; has it become shorter? %s"
+                                    .formatted(checkpoint.folder(), e),
+                            e));
         } catch (RuntimeException | Error e) {
             end(new EngineFailedException("the model broke: " + e, e));
         } finally {

@@ -2,6 +2,8 @@ package io.layerskip.flink;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
+import io.layerskip.forward.LoadListener;
+import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
 import java.io.IOException;
 import org.apache.flink.annotation.PublicEvolving;
@@ -48,21 +50,47 @@ public final class ConfiguredEngine implements AutoCloseable {
     public static ConfiguredEngine open(
             LayerSkipConfiguration configuration, ClassLoader loader, int slots)
             throws IOException {
+        return open(configuration, loader, slots, LoadListener.NONE);
+    }
+
+    /**
+     * The same, and tells how far it has come.
+     *
+     * @see #open(LayerSkipConfiguration, ClassLoader, int)
+     */
+    public static ConfiguredEngine open(
+            LayerSkipConfiguration configuration,
+            ClassLoader loader,
+            int slots,
+            LoadListener listener)
+            throws IOException {
         ConfiguredCheckpoint opened = ConfiguredCheckpoint.open(configuration, loader);
         try {
             EngineSettings settings = configuration.toEngineSettings(slots);
-            Checkpoint checkpoint = opened.checkpoint();
             GenerationEngine engine =
                     GenerationEngine.open(
-                            checkpoint,
+                            opened.checkpoint(),
                             settings,
-                            () ->
-                                    ProcessMemory.now()
-                                            .requireRoomFor(checkpoint, settings.precision()));
+                            new Loading(opened.checkpoint(), settings.precision(), listener));
             return new ConfiguredEngine(opened, settings, engine);
         } catch (RuntimeException | Error e) {
             opened.close();
             throw e;
+        }
+    }
+
+    /** Refuses weights that this process has no room for. */
+    private record Loading(Checkpoint checkpoint, Precision precision, LoadListener listener)
+            implements LoadListener {
+
+        @Override
+        public void beforeLoading() {
+            ProcessMemory.now().requireRoomFor(checkpoint, precision);
+        }
+
+        @Override
+        public void onProgress(Stage stage, long done, long total) {
+            listener.onProgress(stage, done, total);
         }
     }
 

@@ -149,7 +149,9 @@ public final class LayerSkipAsyncFunction
     }
 
     /**
-     * Loads the model, or waits while another subtask in this process does; takes seconds.
+     * Loads the model, or waits while another subtask in this process does; takes seconds, and
+     * minutes for a large one. A task that is cancelled meanwhile is interrupted by Flink, and then
+     * ends soon.
      *
      * @throws java.io.IOException if the checkpoint is missing or cannot be served
      */
@@ -162,7 +164,10 @@ public final class LayerSkipAsyncFunction
         long start = System.nanoTime();
         opened =
                 ConfiguredEngine.open(
-                        configuration, getRuntimeContext().getUserCodeClassLoader(), slots);
+                        configuration,
+                        getRuntimeContext().getUserCodeClassLoader(),
+                        slots,
+                        new LoadLog(configuration.model().modelName()));
         Duration loadTime = Duration.ofNanos(System.nanoTime() - start);
         firstRecipe = firstRecipe();
         recipe = firstRecipe + opened.checkpoint().tokenizerFingerprint();

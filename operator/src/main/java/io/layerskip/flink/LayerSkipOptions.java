@@ -111,7 +111,8 @@ public final class LayerSkipOptions {
                     key("layerskip.cache-folder").stringType().noDefaultValue(),
                     text("a folder"),
                     "A folder of each TaskManager's machine that keeps INT8 or INT4 weights for the"
-                            + " next time, under a hash of the model. Without it they are made"
+                            + " next time, under a hash of the model. Only the TaskManager's user,"
+                            + " or root, may own and write it. Without it weights are made"
                             + " again.");
 
     public static final ConfigOption<Integer> THREADS =

@@ -21,17 +21,14 @@ final class Int4Products implements MatrixProducts {
 
     @Override
     public String multiply(OnnxGraph graph, String input, List<String> parts, String output) {
-        List<QuantizedWeights.Matrix> matrices = parts.stream().map(weights::matrix).toList();
-        String values = weights.declareValues(graph, parts, output + ".stacked");
-        String scales = weights.declareScales(graph, parts, output + ".scales");
-        long outputs = matrices.stream().mapToLong(QuantizedWeights.Matrix::outputs).sum();
+        QuantizedWeights.Matrix matrix = weights.matrix(parts);
         return graph.node(
                 MICROSOFT,
                 "MatMulNBits",
                 output,
-                List.of(input, values, scales),
-                attribute("K", matrices.get(0).inputs()),
-                attribute("N", outputs),
+                List.of(input, matrix.declareValues(graph), matrix.addScales(graph)),
+                attribute("K", matrix.inputs()),
+                attribute("N", matrix.outputs()),
                 attribute("bits", 4L),
                 attribute("block_size", (long) WeightFormat.BLOCK),
                 attribute("accuracy_level", INT8_ACTIVATIONS));

@@ -2,7 +2,6 @@ package io.layerskip.forward;
 
 import static io.layerskip.forward.OnnxGraph.MICROSOFT;
 import static io.layerskip.forward.OnnxGraph.ONNX;
-import static io.layerskip.forward.OnnxGraph.attribute;
 
 import java.util.List;
 
@@ -32,15 +31,7 @@ final class Int8Products implements MatrixProducts {
         if (!graph.has(rounded.values())) {
             rounded.addTo(graph);
         }
-        String values = weights.declareValues(graph, parts, output + ".stacked");
-        String scales = weights.declareScales(graph, parts, output + ".scales");
-        String transposed =
-                graph.node(
-                        ONNX,
-                        "Transpose",
-                        output + ".transposed",
-                        List.of(values),
-                        attribute("perm", new long[] {1, 0}));
+        QuantizedWeights.Matrix matrix = weights.matrix(parts);
         String product =
                 graph.node(
                         MICROSOFT,
@@ -48,9 +39,9 @@ final class Int8Products implements MatrixProducts {
                         output + ".product",
                         List.of(
                                 rounded.values(),
-                                transposed,
+                                matrix.declareValues(graph),
                                 rounded.step(),
-                                scales,
+                                matrix.addScales(graph),
                                 rounded.zeroPoint()));
         return graph.node(ONNX, "Mul", output, List.of(product, rounded.greatest()));
     }

@@ -65,7 +65,7 @@ public final class LayerSkipModel implements AutoCloseable {
 
     /**
      * A model whose passes nobody else's compete with; see {@link #LayerSkipModel(Checkpoint, List,
-     * Precision, Optional, PassThreads, Runnable)}.
+     * Precision, Optional, PassThreads, LoadListener)}.
      *
      * @param threads that compute one pass, at least 1
      */
@@ -76,7 +76,13 @@ public final class LayerSkipModel implements AutoCloseable {
             Optional<Path> cacheFolder,
             int threads)
             throws IOException {
-        this(checkpoint, exitLayers, precision, cacheFolder, new PassThreads(threads, 1), () -> {});
+        this(
+                checkpoint,
+                exitLayers,
+                precision,
+                cacheFolder,
+                new PassThreads(threads, 1),
+                LoadListener.NONE);
     }
 
     /**
@@ -87,11 +93,10 @@ public final class LayerSkipModel implements AutoCloseable {
      *     a call a pass
      * @param cacheFolder keeps weights of another precision than the checkpoint's for the next
      *     time; empty to make them again
-     * @param beforeLoading called before the sessions are built, where that is needed; what it
-     *     throws ends the opening
+     * @param listener of the loading, if that is needed
      * @throws IllegalArgumentException if an exit layer is not in 1..L-1
-     * @throws IOException if quantized weights cannot be made or written, or the thread is
-     *     interrupted
+     * @throws java.io.InterruptedIOException if the thread is interrupted, which it stays
+     * @throws IOException if quantized weights cannot be made or written
      * @throws ForwardException if ONNX Runtime cannot build a session
      */
     public LayerSkipModel(
@@ -100,7 +105,7 @@ public final class LayerSkipModel implements AutoCloseable {
             Precision precision,
             Optional<Path> cacheFolder,
             PassThreads threads,
-            Runnable beforeLoading)
+            LoadListener listener)
             throws IOException {
         this.config = checkpoint.config();
         this.embedding = checkpoint.embedding();
@@ -127,13 +132,14 @@ public final class LayerSkipModel implements AutoCloseable {
                                     SHARED.use(
                                             key,
                                             () -> {
-                                                beforeLoading.run();
+                                                listener.beforeLoading();
                                                 return new SharedSessions(
                                                         checkpoint,
                                                         exits,
                                                         precision,
                                                         cacheFolder,
-                                                        threads);
+                                                        threads,
+                                                        listener);
                                             }))
                             .resource();
             LayerSegment.Scratch scratch =

@@ -12,14 +12,15 @@ import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.layerskip.model.Weight;
 import io.layerskip.model.WeightType;
+import java.io.IOException;
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.List;
 
 /**
  * Writes an ONNX model node by node; values are named by strings, as in the format.
  *
- * <p>Weights are only declared, as lying in a file: a graph is a few kilobytes whatever the model's
- * size.
+ * <p>Matrices are only declared, as lying in a file: a graph is small whatever the model's size.
  */
 final class OnnxGraph {
 
@@ -31,6 +32,8 @@ final class OnnxGraph {
 
     /** A dimension that the session learns from what it is fed. */
     static final long DYNAMIC = -1;
+
+    private static final String LENGTH = "length";
 
     private static final int IR_VERSION = 10;
     private static final int ONNX_OPSET = 21;
@@ -66,7 +69,7 @@ final class OnnxGraph {
                         .setDataLocation(TensorProto.DataLocation.EXTERNAL)
                         .addExternalData(entry("location", location(file)))
                         .addExternalData(entry("offset", Long.toString(offset)))
-                        .addExternalData(entry("length", Long.toString(length))));
+                        .addExternalData(entry(LENGTH, Long.toString(length))));
         return name;
     }
 
@@ -93,6 +96,20 @@ final class OnnxGraph {
                 weight.name() + ".float32",
                 List.of(declared),
                 attribute("to", (long) TensorProto.DataType.FLOAT.getNumber()));
+    }
+
+    /** Adds numbers [length] to the model itself: no file is mapped for them. */
+    String constant(String name, FloatBuffer values) {
+        TensorProto.Builder tensor =
+                TensorProto.newBuilder()
+                        .setName(name)
+                        .setDataType(TensorProto.DataType.FLOAT.getNumber())
+                        .addDims(values.remaining());
+        while (values.hasRemaining()) {
+            tensor.addFloatData(values.get());
+        }
+        graph.addInitializer(tensor);
+        return name;
     }
 
     /** One tensor after the other, along the first dimension. */
@@ -176,6 +193,19 @@ final class OnnxGraph {
                 .setGraph(graph)
                 .build()
                 .toByteArray();
+    }
+
+    /** Bytes that a model reads from files. */
+    static long externalBytes(byte[] model) {
+        try {
+            return ModelProto.parseFrom(model).getGraph().getInitializerList().stream()
+                    .flatMap(tensor -> tensor.getExternalDataList().stream())
+                    .filter(entry -> entry.getKey().equals(LENGTH))
+                    .mapToLong(entry -> Long.parseLong(entry.getValue()))
+                    .sum();
+        } catch (IOException e) {
+            throw new IllegalArgumentException("not a model", e);
+        }
     }
 
     static AttributeProto attribute(String name, long value) {

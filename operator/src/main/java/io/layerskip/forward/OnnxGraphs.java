@@ -6,9 +6,12 @@ import static io.layerskip.forward.OnnxGraph.ONNX;
 import static io.layerskip.forward.OnnxGraph.attribute;
 
 import ai.onnx.proto.OnnxMl.TensorProto.DataType;
+import io.layerskip.model.CheckpointException;
 import io.layerskip.model.LlamaTensors;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.Weight;
+import io.layerskip.model.WeightRows;
+import java.nio.FloatBuffer;
 import java.util.List;
 import java.util.function.Function;
 
@@ -130,6 +133,17 @@ final class OnnxGraphs {
         return addAndNorm(graph, hidden, residual, weight, prefix, prefix + "sum");
     }
 
+    /** A copy: for the checkpoint's own, the session would keep the file mapped. */
+    private static String vector(OnnxGraph graph, Weight weight) {
+        float[] values = new float[Math.toIntExact(weight.shape().get(0))];
+        try {
+            WeightRows.read(weight, 0, 1).read(0, values);
+        } catch (CheckpointException e) {
+            throw new ForwardException("cannot read weights: " + e.getMessage(), e);
+        }
+        return graph.constant(weight.name(), FloatBuffer.wrap(values));
+    }
+
     /** RMS norm of hidden + residual, and that sum; without a residual the sum is hidden itself. */
     private String[] addAndNorm(
             OnnxGraph graph,
@@ -138,7 +152,7 @@ final class OnnxGraphs {
             String weight,
             String prefix,
             String sum) {
-        String scale = graph.float32(weights.apply(weight));
+        String scale = vector(graph, weights.apply(weight));
         String normed = prefix + "normed";
         if (residual.isEmpty()) {
             graph.node(

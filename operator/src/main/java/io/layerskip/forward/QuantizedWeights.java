@@ -3,77 +3,44 @@ package io.layerskip.forward;
 import ai.onnx.proto.OnnxMl.TensorProto.DataType;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.CheckpointException;
-import io.layerskip.model.LlamaTensors;
 import io.layerskip.model.ModelConfig;
-import io.layerskip.model.Sha256;
-import io.layerskip.model.Weight;
-import io.layerskip.model.WeightRows;
+import java.io.EOFException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.TreeSet;
 
 /**
  * A checkpoint's matrices in fewer bits, in one file that sessions read.
  *
  * <p>It is made from the checkpoint, matrices side by side on all cores. With a cache folder it is
- * kept there under a hash of the model and used again, by other processes too; without one it is
- * temporary and {@link #close()} deletes it.
+ * kept there and used again, by other processes too; without one it is temporary and {@link
+ * #close()} deletes it.
+ *
+ * @see WeightsLayout
+ * @see WeightsCache
  */
 final class QuantizedWeights implements AutoCloseable {
 
-    /** Part of the hash; counts up when the file's layout or its rounding changes. */
-    private static final String LAYOUT = "1";
-
-    private static final int ALIGNMENT = 64;
-
     private final Path file;
-    private final boolean temporary;
-    private final Map<String, Matrix> matrices;
+    private final WeightsLayout layout;
+    private final Optional<TemporaryFile> temporary;
 
-    private QuantizedWeights(Path file, boolean temporary, Map<String, Place> places) {
+    private QuantizedWeights(Path file, WeightsLayout layout, Optional<TemporaryFile> temporary) {
         this.file = file;
+        this.layout = layout;
         this.temporary = temporary;
-        this.matrices = new LinkedHashMap<>();
-        places.forEach((name, place) -> matrices.put(name, new Matrix(name, file, place)));
     }
 
-    /**
-     * Where a matrix lies in the file.
-     *
-     * @param offset of its values, in bytes; its scales follow
-     */
-    private record Place(WeightFormat format, int outputs, int inputs, long offset) {
-
-        private long scalesOffset() {
-            return align(offset + valuesLength());
-        }
-
-        private long valuesLength() {
-            return (long) outputs * format.valueBytes(inputs);
-        }
-
-        private long scalesLength() {
-            return (long) outputs * format.scales(inputs) * Float.BYTES;
-        }
-
-        private long end() {
-            return align(scalesOffset() + scalesLength());
-        }
-    }
-
-    /** A matrix [out, in]. */
-    record Matrix(String name, Path file, Place place) {
+    /** A matrix of [in] to [out], as it lies in a file. */
+    record Matrix(String name, Path file, WeightsLayout.Place place) {
 
         long outputs() {
             return place.outputs();
@@ -83,194 +50,125 @@ final class QuantizedWeights implements AutoCloseable {
             return place.inputs();
         }
 
-        /** int8 [out, in], or two weights a byte [out, blocks, block / 2]. */
-        private String declareValues(OnnxGraph graph) {
+        /** int8 [in, out], or two weights a byte [out, blocks, block / 2]. */
+        String declareValues(OnnxGraph graph) {
             boolean bytes = place.format() == WeightFormat.BYTE;
             long blocks = place.format().scales(place.inputs());
             return graph.external(
                     name + ".values",
                     bytes ? DataType.INT8 : DataType.UINT8,
                     bytes
-                            ? List.of(outputs(), inputs())
+                            ? List.of(inputs(), outputs())
                             : List.of(outputs(), blocks, WeightFormat.BLOCK / 2L),
                     file,
                     place.offset(),
                     place.valuesLength());
         }
 
-        /** float32 [out x scales of a row]. */
-        private String declareScales(OnnxGraph graph) {
-            return graph.external(
-                    name + ".scales",
-                    DataType.FLOAT,
-                    List.of(place.scalesLength() / Float.BYTES),
-                    file,
-                    place.scalesOffset(),
-                    place.scalesLength());
+        /**
+         * Adds float32 [out x scales of a row] to the graph. A session would keep the file mapped
+         * for them, and end the process should it become shorter; of the values it keeps a copy.
+         */
+        String addScales(OnnxGraph graph) {
+            ByteBuffer scales =
+                    ByteBuffer.allocate(Math.toIntExact(place.scalesLength()))
+                            .order(ByteOrder.LITTLE_ENDIAN);
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+                while (scales.hasRemaining()) {
+                    if (channel.read(scales, place.scalesOffset() + scales.position()) < 0) {
+                        throw new EOFException(file + " has become shorter");
+                    }
+                }
+            } catch (IOException e) {
+                throw new ForwardException("cannot read weights: " + e.getMessage(), e);
+            }
+            return graph.constant(name + ".scales", scales.flip().asFloatBuffer());
         }
     }
 
     /**
      * Finds the file in the cache or makes it.
      *
-     * @throws IOException if a weight is not finite, or a file cannot be read or written
+     * @throws InterruptedIOException if the thread is interrupted
+     * @throws IOException if a weight is not finite, a file cannot be read or written, or others
+     *     may write into the cache folder
      */
     static QuantizedWeights open(
-            Checkpoint checkpoint, Precision precision, Optional<Path> cacheFolder)
+            Checkpoint checkpoint,
+            Precision precision,
+            Optional<Path> cacheFolder,
+            LoadListener listener)
             throws IOException {
-        Map<String, Place> places = places(checkpoint.config(), precision);
-        if (cacheFolder.isEmpty()) {
-            Path file = Files.createTempFile("layerskip-", ".weights");
-            QuantizedWeights weights = new QuantizedWeights(file, true, places);
-            try {
-                write(checkpoint, places, file);
-            } catch (IOException | RuntimeException | Error e) {
-                weights.close();
-                throw e;
-            }
-            return weights;
+        WeightsLayout layout = WeightsLayout.of(checkpoint.config(), precision);
+        if (cacheFolder.isPresent()) {
+            Path file =
+                    WeightsCache.find(cacheFolder.get(), checkpoint, precision, layout, listener);
+            return new QuantizedWeights(file, layout, Optional.empty());
         }
-        Path folder = Files.createDirectories(cacheFolder.get()).toRealPath();
-        String name = "%s-%s.weights".formatted(hash(checkpoint), precision);
-        Path file = folder.resolve(name);
-        if (!Files.exists(file) || Files.size(file) != length(places)) {
-            // Whole or not at all: another process may look for it right now.
-            Path unfinished = Files.createTempFile(folder, name, ".tmp");
-            try {
-                write(checkpoint, places, unfinished);
-                Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(unfinished);
-            }
+        TemporaryFile temporary = TemporaryFile.create();
+        try {
+            write(checkpoint, layout, temporary.path(), listener);
+        } catch (IOException | RuntimeException | Error e) {
+            temporary.close();
+            throw e;
         }
-        return new QuantizedWeights(file, false, places);
+        return new QuantizedWeights(temporary.path(), layout, Optional.of(temporary));
     }
 
-    /** Declares the values of matrices, one after the other. */
-    String declareValues(OnnxGraph graph, List<String> names, String output) {
-        return graph.stack(
-                names.stream().map(name -> matrix(name).declareValues(graph)).toList(), output);
+    /** The matrix that was made of tensors of the checkpoint, stacked. */
+    Matrix matrix(List<String> parts) {
+        return new Matrix(parts.get(0), file, layout.places().get(parts));
     }
 
-    /** Declares the scales of matrices, one after the other. */
-    String declareScales(OnnxGraph graph, List<String> names, String output) {
-        return graph.stack(
-                names.stream().map(name -> matrix(name).declareScales(graph)).toList(), output);
-    }
-
-    /** The matrix that was made of a checkpoint's tensor. */
-    Matrix matrix(String name) {
-        return matrices.get(name);
+    /** Bytes of all matrices' values. */
+    long valueBytes() {
+        return layout.places().values().stream().mapToLong(WeightsLayout.Place::valuesLength).sum();
     }
 
     /** Bytes that a model's matrices take. */
     static long bytes(ModelConfig config, Precision precision) {
-        return length(places(config, precision));
+        return WeightsLayout.of(config, precision).length();
     }
 
-    private static Map<String, Place> places(ModelConfig config, Precision precision) {
-        String head = LlamaTensors.head(config);
-        Map<String, Place> places = new LinkedHashMap<>();
-        long offset = 0;
-        for (Map.Entry<String, List<Long>> tensor : LlamaTensors.matrices(config).entrySet()) {
-            String name = tensor.getKey();
-            WeightFormat format =
-                    precision == Precision.INT4 && !name.equals(head)
-                            ? WeightFormat.NIBBLE
-                            : WeightFormat.BYTE;
-            int outputs = Math.toIntExact(tensor.getValue().get(0));
-            int inputs = Math.toIntExact(tensor.getValue().get(1));
-            Place place = new Place(format, outputs, inputs, offset);
-            places.put(name, place);
-            offset = place.end();
-        }
-        return places;
-    }
-
-    private static long align(long offset) {
-        return (offset + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    }
-
-    private static long length(Map<String, Place> places) {
-        return places.values().stream().mapToLong(Place::end).max().orElseThrow();
-    }
-
-    private static void write(Checkpoint checkpoint, Map<String, Place> places, Path file)
+    /**
+     * Makes the content of a file, with its checksums.
+     *
+     * @throws IOException if there is no room: the message says how much is needed and free
+     */
+    static void write(Checkpoint checkpoint, WeightsLayout layout, Path file, LoadListener listener)
             throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-            places.entrySet().parallelStream()
-                    .forEach(
-                            entry ->
-                                    write(
-                                            checkpoint.weight(entry.getKey()),
-                                            entry.getValue(),
-                                            channel));
-            // The last scales may end before the alignment does.
-            long length = length(places);
-            if (channel.size() < length) {
-                channel.write(ByteBuffer.allocate(1), length - 1);
-            }
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
+        long length = WeightsChecksum.fileLength(layout.length());
+        if (freeBytes(file) < length) {
+            throw noRoom(file, length, new IOException("not enough space"));
         }
-    }
-
-    private static void write(Weight weight, Place place, FileChannel channel) {
-        try {
-            WeightRows rows = WeightRows.map(weight);
-            float[] row = new float[place.inputs()];
-            ByteBuffer values = ByteBuffer.allocate(place.format().valueBytes(place.inputs()));
-            ByteBuffer scales =
-                    ByteBuffer.allocate(Math.toIntExact(place.scalesLength()))
-                            .order(ByteOrder.LITTLE_ENDIAN);
-            for (int i = 0; i < place.outputs(); i++) {
-                rows.read(i, row);
-                check(weight, row);
-                place.format().write(row, values.clear(), scales);
-                writeFully(channel, values.flip(), place.offset() + (long) i * values.capacity());
-            }
-            writeFully(channel, scales.flip(), place.scalesOffset());
+        try (FileChannel channel =
+                FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            WeightsConversion.write(checkpoint, layout, channel, listener);
+            WeightsChecksum.append(channel, layout.length(), listener);
+        } catch (CheckpointException | InterruptedIOException | ClosedByInterruptException e) {
+            throw e;
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw noRoom(file, length, e);
         }
     }
 
-    private static void check(Weight weight, float[] row) throws CheckpointException {
-        for (float value : row) {
-            if (!Float.isFinite(value)) {
-                throw new CheckpointException(
-                        "%s: tensor %s holds %s; only finite weights can be quantized"
-                                .formatted(weight.file().getFileName(), weight.name(), value));
-            }
-        }
-    }
-
-    private static void writeFully(FileChannel channel, ByteBuffer bytes, long at)
+    private static IOException noRoom(Path file, long length, IOException cause)
             throws IOException {
-        long position = at;
-        while (bytes.hasRemaining()) {
-            position += channel.write(bytes, position);
-        }
+        return new IOException(
+                "the converted weights cannot be written to %s: they take %d bytes, and %d are free: %s"
+                        .formatted(file.getParent(), length, freeBytes(file), cause.getMessage()),
+                cause);
     }
 
-    /** Of everything that the file's content follows from, as hexadecimal digits. */
-    private static String hash(Checkpoint checkpoint) throws IOException {
-        Sha256 digest = new Sha256().update(LAYOUT + checkpoint.config());
-        TreeSet<Path> files = new TreeSet<>();
-        for (String name : LlamaTensors.shapes(checkpoint.config()).keySet()) {
-            files.add(checkpoint.weight(name).file());
-        }
-        for (Path file : files) {
-            digest.update(file, 0, Files.size(file));
-        }
-        return digest.hex();
+    private static long freeBytes(Path file) throws IOException {
+        return Files.getFileStore(file).getUsableSpace();
     }
 
     /** Deletes the file if it is temporary; a session that mapped it keeps what it has. */
     @Override
     public void close() throws IOException {
-        if (temporary) {
-            Files.deleteIfExists(file);
+        if (temporary.isPresent()) {
+            temporary.get().close();
         }
     }
 }

@@ -44,13 +44,15 @@ final class SharedSessions implements AutoCloseable {
             SortedSet<Integer> exitLayers,
             Precision precision,
             Optional<Path> cacheFolder,
-            PassThreads threads)
+            PassThreads threads,
+            LoadListener listener)
             throws IOException {
         attentionPool = new ForkJoinPool(threads.together());
         try (ModelSessions built =
-                ModelSessions.open(checkpoint, precision, cacheFolder, threads)) {
+                ModelSessions.open(checkpoint, precision, cacheFolder, threads, listener)) {
             SortedSet<Integer> ends = new TreeSet<>(exitLayers);
             ends.add(checkpoint.config().numHiddenLayers());
+            built.build(List.copyOf(ends), listener);
             int from = 0;
             for (int to : ends) {
                 segments.add(segment(built, from, to));

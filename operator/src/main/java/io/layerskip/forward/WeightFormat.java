@@ -7,6 +7,11 @@ enum WeightFormat {
     /** A signed byte a weight and a scale a row. */
     BYTE {
         @Override
+        boolean transposed() {
+            return true;
+        }
+
+        @Override
         int valueBytes(int inputs) {
             return inputs;
         }
@@ -35,6 +40,11 @@ enum WeightFormat {
      * greatest magnitude is value 0; as GGML's Q4_0.
      */
     NIBBLE {
+        @Override
+        boolean transposed() {
+            return false;
+        }
+
         @Override
         int valueBytes(int inputs) {
             return scales(inputs) * BLOCK / 2;
@@ -74,6 +84,9 @@ enum WeightFormat {
 
     private static final int BYTE_LEVELS = 127;
     private static final int NIBBLE_ZERO = 8;
+
+    /** Whether a file holds a matrix's values as [in, out], and not row by row. */
+    abstract boolean transposed();
 
     /** Bytes of a row's values. */
     abstract int valueBytes(int inputs);

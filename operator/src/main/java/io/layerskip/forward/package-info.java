@@ -22,7 +22,9 @@
  * <p>Weights are read by ONNX Runtime from the checkpoint's files, which it maps, or from the file
  * that {@code QuantizedWeights} makes of them; the graphs between them are built in memory. Models
  * of a process that have the same weights share the sessions ({@code SharedSessions}); each has its
- * own buffers, keys and values. Keys and values lie on the JVM's heap in blocks, which {@link
+ * own buffers, keys and values. Once the sessions stand, they have copies of all that they use, and
+ * no file is mapped but for the rows that Java looks up in the checkpoint: the embedding's, and the
+ * head's for drafts and near ties. Keys and values lie on the JVM's heap in blocks, which {@link
  * io.layerskip.forward.PrefixCache} shares between prompts that begin alike.
  *
  * <p>Nothing here knows what the rows are for: which passes are taken, and for whom, is decided in

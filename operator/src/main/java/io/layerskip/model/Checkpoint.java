@@ -15,9 +15,10 @@ import org.apache.flink.annotation.PublicEvolving;
  * one, tokenizer.json, and model.safetensors or its shards.
  *
  * <p>{@link #close()} frees the tokenizer. The embedding's mapping has no explicit end: it goes
- * when its buffer is collected as garbage. The files must not be shortened while they are in use;
- * the operating system answers a read past the end of a mapped file with an error that ends the
- * process.
+ * when its buffer is collected as garbage. The files must not be written to while they are in use:
+ * of one that becomes shorter, reading a row that is gone throws {@link InternalError}; one that is
+ * written over changes the model, unnoticed. Files that are replaced (renamed over) stay as they
+ * were for whoever has them open.
  */
 @PublicEvolving
 public final class Checkpoint implements AutoCloseable {
@@ -185,7 +186,7 @@ public final class Checkpoint implements AutoCloseable {
      */
     public float[] finalNorm() throws CheckpointException {
         float[] weights = new float[config.hiddenSize()];
-        WeightRows.map(weight(LlamaTensors.FINAL_NORM)).read(0, weights);
+        WeightRows.read(weight(LlamaTensors.FINAL_NORM), 0, 1).read(0, weights);
         return weights;
     }
 

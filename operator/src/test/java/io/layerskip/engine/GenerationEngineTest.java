@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.engine.GenerationParameters.Builder;
+import io.layerskip.forward.BeforeLoading;
 import io.layerskip.forward.KeyValueBlock;
 import io.layerskip.forward.Precision;
 import io.layerskip.model.BundledModel;
@@ -647,9 +648,10 @@ class GenerationEngineTest {
         GenerationEngine.open(
                         checkpoint,
                         SETTINGS,
-                        () -> {
-                            throw new AssertionError("an engine with these weights is open");
-                        })
+                        BeforeLoading.run(
+                                () -> {
+                                    throw new AssertionError("these weights are loaded already");
+                                }))
                 .close();
 
         assertThatThrownBy(
@@ -657,9 +659,10 @@ class GenerationEngineTest {
                                 GenerationEngine.open(
                                         checkpoint,
                                         SETTINGS.toBuilder().exitLayers(List.of(7)).build(),
-                                        () -> {
-                                            throw new EngineFailedException("no room");
-                                        }))
+                                        BeforeLoading.run(
+                                                () -> {
+                                                    throw new EngineFailedException("no room");
+                                                })))
                 .isInstanceOf(EngineFailedException.class)
                 .hasMessage("no room");
     }

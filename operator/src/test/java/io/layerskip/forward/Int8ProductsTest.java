@@ -25,7 +25,11 @@ class Int8ProductsTest {
         width = checkpoint.config().hiddenSize();
         try (ModelSessions sessions =
                 ModelSessions.open(
-                        checkpoint, Precision.INT8, Optional.empty(), new PassThreads(1, 1))) {
+                        checkpoint,
+                        Precision.INT8,
+                        Optional.empty(),
+                        new PassThreads(1, 1),
+                        LoadListener.NONE)) {
             session = sessions.head();
         }
         head = new SessionRun(session);

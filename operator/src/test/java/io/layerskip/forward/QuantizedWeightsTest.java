@@ -8,10 +8,13 @@ import io.layerskip.model.CheckpointException;
 import io.layerskip.model.CheckpointWriter;
 import io.layerskip.model.LlamaTensors;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -21,47 +24,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class QuantizedWeightsTest {
 
-    private static final String MATRIX = LlamaTensors.layer(0).query();
+    private static final List<String> MATRIX = List.of(LlamaTensors.layer(0).gate());
 
     @TempDir Path folder;
-
-    @Test
-    void keepsAFileForEachModelAndPrecisionAndUsesItAgain() throws Exception {
-        Path cache = folder.resolve("new").resolve("cache");
-        Path one = new CheckpointWriter(1).write(folder.resolve("one"));
-        Path other = new CheckpointWriter(2).write(folder.resolve("other"));
-
-        Path made = open(one, Precision.INT8, cache);
-        Object identity = Files.readAttributes(made, "fileKey").get("fileKey");
-
-        assertThat(open(one, Precision.INT8, cache)).isEqualTo(made);
-        assertThat(Files.readAttributes(made, "fileKey")).containsEntry("fileKey", identity);
-        assertThat(open(one, Precision.INT4, cache)).isNotEqualTo(made);
-        assertThat(open(other, Precision.INT8, cache)).isNotEqualTo(made);
-        try (Stream<Path> files = Files.list(cache)) {
-            assertThat(files).hasSize(3);
-        }
-    }
-
-    @Test
-    void aCopyOfTheModelFindsTheSameFile() throws Exception {
-        Path one = new CheckpointWriter(1).write(folder.resolve("one"));
-        Path copy = new CheckpointWriter(1).write(folder.resolve("copy"));
-
-        assertThat(open(copy, Precision.INT8, folder)).isEqualTo(open(one, Precision.INT8, folder));
-    }
-
-    @Test
-    void makesAFileAgainThatIsNotWhole() throws Exception {
-        Path model = new CheckpointWriter(1).write(folder.resolve("model"));
-        Path made = open(model, Precision.INT8, folder);
-        byte[] whole = Files.readAllBytes(made);
-        Files.write(made, new byte[whole.length - 1]);
-
-        open(model, Precision.INT8, folder);
-
-        assertThat(made).hasBinaryContent(whole);
-    }
 
     @ParameterizedTest
     @EnumSource(names = {"INT8", "INT4"})
@@ -69,7 +34,8 @@ class QuantizedWeightsTest {
         Path model = new CheckpointWriter(1).write(folder);
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
             QuantizedWeights weights =
-                    QuantizedWeights.open(checkpoint, precision, Optional.empty());
+                    QuantizedWeights.open(
+                            checkpoint, precision, Optional.empty(), LoadListener.NONE);
             Path file = weights.matrix(MATRIX).file();
 
             assertThat(file).isNotEmptyFile();
@@ -94,14 +60,69 @@ class QuantizedWeightsTest {
                 .isInstanceOf(CheckpointException.class)
                 .hasMessageContaining("NaN; only finite weights can be quantized");
         try (Stream<Path> files = Files.list(folder)) {
-            assertThat(files.toList()).isEqualTo(List.of(model));
+            assertThat(files).noneMatch(file -> file.toString().contains(".weights"));
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"INT8", "INT4"})
+    void tellsHowFarItIsUntilEachStageIsWhole(Precision precision) throws Exception {
+        Path model = new CheckpointWriter(1).write(folder.resolve("model"));
+        Map<LoadListener.Stage, Long> left = new LinkedHashMap<>();
+        LoadListener listener = (stage, done, total) -> left.put(stage, total - done);
+
+        try (Checkpoint checkpoint = Checkpoint.open(model)) {
+            new LayerSkipModel(
+                            checkpoint,
+                            List.of(1, 2),
+                            precision,
+                            Optional.of(folder.resolve("cache")),
+                            new PassThreads(1, 1),
+                            listener)
+                    .close();
+        }
+
+        assertThat(left)
+                .containsOnlyKeys(
+                        LoadListener.Stage.HASHING,
+                        LoadListener.Stage.CONVERTING,
+                        LoadListener.Stage.CHECKING,
+                        LoadListener.Stage.BUILDING)
+                .allSatisfy((stage, bytes) -> assertThat(bytes).as(stage.text()).isZero());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void buildingCanBeInterrupted(Precision precision) throws Exception {
+        Path model = new CheckpointWriter(1).write(folder.resolve("model"));
+        Thread caller = Thread.currentThread();
+        LoadListener interrupting =
+                (stage, done, total) -> {
+                    if (stage == LoadListener.Stage.BUILDING) {
+                        caller.interrupt();
+                    }
+                };
+
+        try (Checkpoint checkpoint = Checkpoint.open(model)) {
+            assertThatThrownBy(
+                            () ->
+                                    new LayerSkipModel(
+                                            checkpoint,
+                                            List.of(1),
+                                            precision,
+                                            Optional.empty(),
+                                            new PassThreads(1, 1),
+                                            interrupting))
+                    .isInstanceOf(InterruptedIOException.class);
+        }
+        assertThat(Thread.interrupted()).isTrue();
     }
 
     private static Path open(Path model, Precision precision, Path cache) throws IOException {
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 QuantizedWeights weights =
-                        QuantizedWeights.open(checkpoint, precision, Optional.of(cache))) {
+                        QuantizedWeights.open(
+                                checkpoint, precision, Optional.of(cache), LoadListener.NONE)) {
             return weights.matrix(MATRIX).file();
         }
     }

@@ -130,9 +130,10 @@ class SharedSessionsTest {
                                             Precision.FP32,
                                             Optional.empty(),
                                             new PassThreads(1, 1),
-                                            () -> {
-                                                throw new IllegalStateException("no room");
-                                            }))
+                                            BeforeLoading.run(
+                                                    () -> {
+                                                        throw new IllegalStateException("no room");
+                                                    })))
                     .hasMessage("no room");
 
             open(checkpoint, Precision.FP32, 1, 2).close();
@@ -152,7 +153,8 @@ class SharedSessionsTest {
                                             Precision.FP32,
                                             Optional.empty(),
                                             new PassThreads(1, 1),
-                                            () -> Thread.currentThread().interrupt()));
+                                            BeforeLoading.run(
+                                                    () -> Thread.currentThread().interrupt())));
             new Thread(cancelled).start();
             assertThatThrownBy(cancelled::get).hasCauseInstanceOf(InterruptedIOException.class);
 
@@ -224,7 +226,12 @@ class SharedSessionsTest {
         private static LayerSkipModel open(Checkpoint checkpoint, PassThreads threads)
                 throws IOException {
             return new LayerSkipModel(
-                    checkpoint, List.of(2), Precision.INT8, Optional.empty(), threads, () -> {});
+                    checkpoint,
+                    List.of(2),
+                    Precision.INT8,
+                    Optional.empty(),
+                    threads,
+                    LoadListener.NONE);
         }
     }
 
@@ -237,7 +244,7 @@ class SharedSessionsTest {
                 precision,
                 Optional.empty(),
                 new PassThreads(threads, 1),
-                loads::incrementAndGet);
+                BeforeLoading.run(loads::incrementAndGet));
     }
 
     /** After the last token of the prompt, [vocab]. */

@@ -1,0 +1,24 @@
+package io.layerskip.forward;
+
+/** Counts what several threads have done of a stage, for a listener. Thread-safe. */
+final class LoadProgress {
+
+    private final LoadListener listener;
+    private final LoadListener.Stage stage;
+    private final long total;
+    private long done;
+
+    /** Begins a stage of so many bytes. */
+    LoadProgress(LoadListener listener, LoadListener.Stage stage, long total) {
+        this.listener = listener;
+        this.stage = stage;
+        this.total = total;
+        listener.onProgress(stage, 0, total);
+    }
+
+    /** So many bytes more are done. */
+    synchronized void add(long bytes) {
+        done += bytes;
+        listener.onProgress(stage, done, total);
+    }
+}
