@@ -1,6 +1,7 @@
 package io.layerskip.engine;
 
 import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.LoadListener;
@@ -62,14 +63,8 @@ public class EngineBenchmark {
     public void open() throws Exception {
         checkpoint = Checkpoint.open(BundledModel.folder());
         model =
-                new LayerSkipModel(
-                        checkpoint,
-                        List.of(EXIT),
-                        precision,
-                        Optional.empty(),
-                        1,
-                        LoadListener.NONE);
-        memory = new KeyValueMemory(checkpoint.config(), 1L << 30);
+                new LayerSkipModel(checkpoint, List.of(EXIT), precision, Optional.empty(), 1);
+        memory = new KeyValueMemory(checkpoint.config(), KeyValueCacheType.FLOAT32, 1L << 30);
         try (KeyValueCache cache = new KeyValueCache(memory)) {
             policy = new DraftPolicy(PassCosts.measure(model, cache), rows);
         }

@@ -1,6 +1,7 @@
 package io.layerskip.engine;
 
 import io.layerskip.forward.ForwardException;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.LoadListener;
@@ -53,7 +54,9 @@ public final class GenerationEngine implements AutoCloseable {
 
     private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model)
             throws IOException {
-        KeyValueMemory memory = new KeyValueMemory(checkpoint.config(), settings.kvCacheBytes());
+        KeyValueMemory memory =
+                new KeyValueMemory(
+                        checkpoint.config(), KeyValueCacheType.FLOAT32, settings.kvCacheBytes());
         InternalErrors errors = new InternalErrors(LOG::error, System::nanoTime);
         this.checkpoint = checkpoint;
         this.model = model;

@@ -14,17 +14,20 @@ import org.apache.flink.annotation.Internal;
 public final class KeyValueMemory {
 
     private final ModelConfig config;
+    private final KeyValueCacheType type;
     private final int capacity;
     private final Deque<KeyValueBlock> free = new ArrayDeque<>();
     private int allocated;
 
     /**
+     * @param type how keys and values are kept
      * @param bytes most memory for keys and values
      * @throws IllegalArgumentException if not even one block fits
      */
-    public KeyValueMemory(ModelConfig config, long bytes) {
+    public KeyValueMemory(ModelConfig config, KeyValueCacheType type, long bytes) {
         this.config = config;
-        long blockBytes = KeyValueBlock.bytes(config);
+        this.type = type;
+        long blockBytes = type.blockBytes(config);
         if (bytes < blockBytes) {
             throw new IllegalArgumentException(
                     "kv-cache-memory is %d bytes; allowed: at least %d, which hold %d tokens of this model"
@@ -51,7 +54,7 @@ public final class KeyValueMemory {
             if (allocated == capacity) {
                 return Optional.empty();
             }
-            block = new KeyValueBlock(config);
+            block = type.newBlock(config);
             allocated++;
         }
         block.retain();

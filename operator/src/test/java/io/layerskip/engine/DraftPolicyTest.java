@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.model.BundledModel;
@@ -29,7 +30,7 @@ class DraftPolicyTest {
     @BeforeAll
     static void readConfig() throws Exception {
         try (Checkpoint checkpoint = Checkpoint.open(BundledModel.folder())) {
-            memory = new KeyValueMemory(checkpoint.config(), 1L << 28);
+            memory = new KeyValueMemory(checkpoint.config(), KeyValueCacheType.FLOAT32, 1L << 28);
         }
     }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.layerskip.engine.GenerationParameters.Builder;
 import io.layerskip.forward.BeforeLoading;
 import io.layerskip.forward.KeyValueBlock;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.Precision;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.BundledModel.GoldenCase;
@@ -308,7 +309,7 @@ class GenerationEngineTest {
 
     @Test
     void requestsWaitForMemoryAndNoneFails() {
-        long blocks = 6 * KeyValueBlock.bytes(checkpoint.config());
+        long blocks = 6 * KeyValueCacheType.FLOAT32.blockBytes(checkpoint.config());
         EngineSettings scarce = EngineSettings.builder(1).kvCacheBytes(blocks).build();
         List<Generation> generations = new ArrayList<>();
         try (GenerationEngine small = GenerationEngine.open(checkpoint, scarce)) {
@@ -339,7 +340,7 @@ class GenerationEngineTest {
 
     @Test
     void aPromptThatTheMemoryCannotHoldIsAFailedRequest() {
-        long block = KeyValueBlock.bytes(checkpoint.config());
+        long block = KeyValueCacheType.FLOAT32.blockBytes(checkpoint.config());
         EngineSettings scarce = EngineSettings.builder(1).kvCacheBytes(block).build();
         try (GenerationEngine small = GenerationEngine.open(checkpoint, scarce)) {
             GenerationRequest request =
@@ -433,7 +434,10 @@ class GenerationEngineTest {
 
     @Test
     void anAbortedRequestFreesItsMemory() throws Exception {
-        long context = CONTEXT / KeyValueBlock.TOKENS * KeyValueBlock.bytes(checkpoint.config());
+        long context =
+                CONTEXT
+                        / KeyValueBlock.TOKENS
+                        * KeyValueCacheType.FLOAT32.blockBytes(checkpoint.config());
         EngineSettings scarce =
                 EngineSettings.builder(1).kvCacheBytes(context).prefixCaching(false).build();
         GenerationRequest all = request(asked().ignoreEos(true).maxTokens(CONTEXT));

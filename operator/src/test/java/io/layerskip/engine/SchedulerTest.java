@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.layerskip.forward.KeyValueBlock;
 import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.PrefixCache;
 import io.layerskip.model.BundledModel;
@@ -156,7 +157,9 @@ class SchedulerTest {
         Setup(int blocks, int prefixBlocks) {
             memory =
                     new KeyValueMemory(
-                            checkpoint.config(), blocks * KeyValueBlock.bytes(checkpoint.config()));
+                            checkpoint.config(),
+                            KeyValueCacheType.FLOAT32,
+                            blocks * KeyValueCacheType.FLOAT32.blockBytes(checkpoint.config()));
             scheduler = new Scheduler(32, new PrefixCache(memory, prefixBlocks));
         }
 

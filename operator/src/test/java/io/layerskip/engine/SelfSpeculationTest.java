@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.layerskip.forward.KeyValueCache;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.Precision;
@@ -61,7 +62,7 @@ class SelfSpeculationTest {
         model =
                 new LayerSkipModel(
                         checkpoint, List.of(EXIT, 2, 3, 6), Precision.FP32, Optional.empty(), 1);
-        memory = new KeyValueMemory(checkpoint.config(), 1L << 28);
+        memory = new KeyValueMemory(checkpoint.config(), KeyValueCacheType.FLOAT32, 1L << 28);
         try (KeyValueCache cache = new KeyValueCache(memory)) {
             policy = new DraftPolicy(PassCosts.measure(model, cache), BATCH);
         }

@@ -202,7 +202,8 @@ class LayerSkipModelTest {
     }
 
     private static KeyValueCache cacheFor(ModelConfig config, int tokens) {
-        KeyValueCache cache = new KeyValueCache(new KeyValueMemory(config, 1L << 30));
+        KeyValueCache cache =
+                new KeyValueCache(new KeyValueMemory(config, KeyValueCacheType.FLOAT32, 1L << 30));
         assertThat(cache.reserve(tokens)).isTrue();
         return cache;
     }

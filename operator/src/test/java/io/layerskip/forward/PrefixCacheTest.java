@@ -66,8 +66,10 @@ class PrefixCacheTest {
         assertThat(loaded).isEqualTo(BLOCK + 7);
         assertThat(cache.block(0)).isSameAs(owner.block(0));
         assertThat(cache.block(1)).isNotSameAs(owner.block(1));
-        assertThat(cache.block(1).keys(3, 0, 0)).isEqualTo(owner.block(1).keys(3, 0, 0));
-        assertThat(cache.block(1).values(3, 0, 0, 0)).isEqualTo(owner.block(1).values(3, 0, 0, 0));
+        assertThat(cache.block(1).keys(3, 0, new float[0][]))
+                .isEqualTo(owner.block(1).keys(3, 0, new float[0][]));
+        assertThat(cache.block(1).values(3, 0, new float[0][]))
+                .isEqualTo(owner.block(1).values(3, 0, new float[0][]));
     }
 
     @Test
@@ -309,8 +311,9 @@ class PrefixCacheTest {
         KeyValueCache cache = new KeyValueCache(memory);
         assertThat(prefixes.reserve(cache, tokens.length)).isTrue();
         for (int position = 0; position < tokens.length; position++) {
-            cache.block(position / BLOCK).keys(3, 0, 0)[position % BLOCK] = tokens[position] + 1;
-            cache.block(position / BLOCK).values(3, 0, 0, 0)[position % BLOCK] =
+            cache.block(position / BLOCK).keys(3, 0, new float[0][])[0][position % BLOCK] =
+                    tokens[position] + 1;
+            cache.block(position / BLOCK).values(3, 0, new float[0][])[0][position % BLOCK] =
                     tokens[position] + 2;
         }
         prefixes.store(tokens, tokens.length, cache);
@@ -362,6 +365,9 @@ class PrefixCacheTest {
     }
 
     private static KeyValueMemory memory(ModelConfig config, int blocks) {
-        return new KeyValueMemory(config, blocks * KeyValueBlock.bytes(config));
+        return new KeyValueMemory(
+                config,
+                KeyValueCacheType.FLOAT32,
+                blocks * KeyValueCacheType.FLOAT32.blockBytes(config));
     }
 }

@@ -250,7 +250,8 @@ class SharedSessionsTest {
     /** After the last token of the prompt, [vocab]. */
     private static float[] logits(LayerSkipModel model) {
         try (KeyValueCache cache =
-                new KeyValueCache(new KeyValueMemory(model.config(), 1L << 30))) {
+                new KeyValueCache(
+                        new KeyValueMemory(model.config(), KeyValueCacheType.FLOAT32, 1L << 30))) {
             assertThat(cache.reserve(PROMPT.length)).isTrue();
             RaggedBatch batch = new RaggedBatch();
             batch.add(cache, 0, PROMPT.length);
