@@ -20,7 +20,7 @@ import java.util.concurrent.TimeUnit;
 final class PassCosts {
 
     private static final int[] SIZES = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 64, 128};
-    private static final long TIME_LIMIT = TimeUnit.SECONDS.toNanos(2);
+    private static final long TIME_LIMIT = TimeUnit.MILLISECONDS.toNanos(1500);
     private static final int REPETITIONS = 5;
 
     /** A pass that takes so long is timed once: what disturbs it is little against that. */
@@ -62,8 +62,8 @@ final class PassCosts {
     }
 
     /**
-     * Measures a model that nobody uses yet; takes about a second, and for a large model little
-     * more than {@code TIME_LIMIT}.
+     * Measures a model that nobody uses yet, small passes first; takes about a second, and for a
+     * large model little more than {@code TIME_LIMIT}.
      *
      * @param cache empty; room for one block is needed
      */
@@ -94,13 +94,21 @@ final class PassCosts {
         for (int i = 0; System.nanoTime() < start + WARM_UP; i++) {
             passes.get(i % passes.size()).run(SIZES[i / passes.size() % WARM_UP_SIZES]);
         }
-        long deadline = start + TIME_LIMIT;
+        double[][] micros = new double[passes.size()][SIZES.length];
+        int measured = 0;
+        while (measured < SIZES.length
+                && (measured < 2 || System.nanoTime() < start + TIME_LIMIT)) {
+            for (int i = 0; i < passes.size(); i++) {
+                micros[i][measured] = time(passes.get(i), SIZES[measured]);
+            }
+            measured++;
+        }
         List<CostCurve> segments = new ArrayList<>();
-        for (Pass pass : passes.subList(0, model.segments())) {
-            segments.add(curve(SIZES.length, deadline, pass));
+        for (int i = 0; i < model.segments(); i++) {
+            segments.add(curve(SIZES.length, measured, micros[i]));
         }
         int headSizes = Arrays.binarySearch(SIZES, LayerSkipModel.MAX_LOGIT_ROWS) + 1;
-        CostCurve head = curve(headSizes, deadline, passes.get(model.segments()));
+        CostCurve head = curve(headSizes, Math.min(measured, headSizes), micros[model.segments()]);
         return new PassCosts(segments, head, draftHead(model), choices(model));
     }
 
@@ -140,14 +148,8 @@ final class PassCosts {
     }
 
     /** Sizes that there was no time for get what those before them suggest. */
-    private static CostCurve curve(int count, long deadline, Pass pass) {
+    private static CostCurve curve(int count, int measured, double[] micros) {
         int[] sizes = Arrays.copyOf(SIZES, count);
-        double[] micros = new double[count];
-        int measured = 0;
-        while (measured < count && (measured < 2 || System.nanoTime() < deadline)) {
-            micros[measured] = time(pass, sizes[measured]);
-            measured++;
-        }
         CostCurve known =
                 new CostCurve(Arrays.copyOf(sizes, measured), Arrays.copyOf(micros, measured));
         return new CostCurve(sizes, Arrays.stream(sizes).mapToDouble(known::at).toArray());
