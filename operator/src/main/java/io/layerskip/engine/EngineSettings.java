@@ -16,8 +16,9 @@ import org.apache.flink.annotation.PublicEvolving;
  *         .build()
  * }</pre>
  *
- * @param exitLayers layers that a draft may exit after, each in 1..L-1; the first one is the
- *     default. Every further one splits the model once more and costs a call a pass
+ * @param exitLayers layers that a draft may exit after, each in 1..L-1; of several, a draft of a
+ *     fixed length takes the first, an automatic one that which pays most. Every further one splits
+ *     the model once more and costs a call a pass
  * @param assistantConfidenceThreshold a draft ends where the exit's own probability for its token
  *     is lower, in {@link #CONFIDENCE_THRESHOLD}
  * @param defaults what a request gets that does not say otherwise. Always has a temperature, top_k

@@ -44,7 +44,8 @@ public final class LayerSkipOptions {
                             LayerSkipOptions::areLayers,
                             "one or more different layers, each at least 1, such as 2 or 2;3"),
                     "The layers that a draft may exit after, each at most one less than the model"
-                            + " has. The first is the default, a request may choose any of them;"
+                            + " has. Of several, a draft of a fixed length takes the first, an"
+                            + " automatic one that which pays most, and a request may choose any;"
                             + " each further one costs a little speed.");
 
     /** The value of {@link #NUM_ASSISTANT_TOKENS} that fixes no number. */

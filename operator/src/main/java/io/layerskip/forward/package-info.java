@@ -19,6 +19,9 @@
  * sequence's {@link io.layerskip.forward.KeyValueCache}. So sequences of a pass may be at any
  * length and enter at any exit, and a row's result does not depend on its company.
  *
+ * <p>Where the vocabulary is large, drafts need not wait for the head: {@code DraftHead} finds the
+ * greatest logits by one bit a weight. It may miss, so it is for drafts alone.
+ *
  * <p>Weights are read by ONNX Runtime from the checkpoint's files, which it maps, or from the file
  * that {@code QuantizedWeights} makes of them; the graphs between them are built in memory. Models
  * of a process that have the same weights share the sessions ({@code SharedSessions}); each has its
