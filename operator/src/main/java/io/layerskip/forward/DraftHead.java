@@ -20,6 +20,9 @@ final class DraftHead {
     /** Logits that are computed. */
     private static final int CANDIDATES = 512;
 
+    /** Each keeps its share of the candidates, whichever part has the greatest logits. */
+    private static final int MAX_PARTS = 4;
+
     private final HeadCodes codes;
     private final WeightRows head;
     private final float[] finalNorm;
@@ -85,7 +88,7 @@ final class DraftHead {
         this.rotated = new float[finalNorm.length];
         this.query = new CodedVector(finalNorm.length);
         this.pool = pool;
-        int threads = pool.getParallelism();
+        int threads = Math.min(pool.getParallelism(), MAX_PARTS);
         int blocks = codes.blocks();
         for (int part = 0; part < threads; part++) {
             parts.add(
