@@ -70,7 +70,6 @@ final class Attention {
                 workers[0].attend(task);
             }
         }
-        tasks.clear();
         output.values().put(0, attended, 0, batch.rows() * output.width());
     }
 
@@ -84,6 +83,7 @@ final class Attention {
 
     /** Cuts the work: by key/value heads, sequences and, where that is not enough, by rows. */
     private void plan(int layer, RaggedBatch batch, int parts) {
+        tasks.clear();
         for (int head = 0; head < shape.keyValueHeads(); head++) {
             int row = 0;
             for (int span = 0; span < batch.size(); span++) {
