@@ -95,13 +95,7 @@ class QuantizedWeightsTest {
     @EnumSource
     void buildingCanBeInterrupted(Precision precision) throws Exception {
         Path model = new CheckpointWriter(1).write(folder.resolve("model"));
-        Thread caller = Thread.currentThread();
-        LoadListener interrupting =
-                (stage, done, total) -> {
-                    if (stage == LoadListener.Stage.BUILDING) {
-                        caller.interrupt();
-                    }
-                };
+        LoadListener interrupting = Interruption.at(LoadListener.Stage.BUILDING);
 
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
             assertThatThrownBy(

@@ -124,16 +124,11 @@ class SharedSessionsTest {
         try (Checkpoint checkpoint = Checkpoint.open(BundledModel.folder())) {
             assertThatThrownBy(
                             () ->
-                                    new LayerSkipModel(
+                                    openAfter(
                                             checkpoint,
-                                            List.of(2),
-                                            Precision.FP32,
-                                            Optional.empty(),
-                                            new PassThreads(1, 1),
-                                            BeforeLoading.run(
-                                                    () -> {
-                                                        throw new IllegalStateException("no room");
-                                                    })))
+                                            () -> {
+                                                throw new IllegalStateException("no room");
+                                            }))
                     .hasMessage("no room");
 
             open(checkpoint, Precision.FP32, 1, 2).close();
@@ -146,15 +141,7 @@ class SharedSessionsTest {
         try (Checkpoint checkpoint = Checkpoint.open(BundledModel.folder())) {
             FutureTask<LayerSkipModel> cancelled =
                     new FutureTask<>(
-                            () ->
-                                    new LayerSkipModel(
-                                            checkpoint,
-                                            List.of(2),
-                                            Precision.FP32,
-                                            Optional.empty(),
-                                            new PassThreads(1, 1),
-                                            BeforeLoading.run(
-                                                    () -> Thread.currentThread().interrupt())));
+                            () -> openAfter(checkpoint, () -> Thread.currentThread().interrupt()));
             new Thread(cancelled).start();
             assertThatThrownBy(cancelled::get).hasCauseInstanceOf(InterruptedIOException.class);
 
@@ -233,6 +220,18 @@ class SharedSessionsTest {
                     threads,
                     LoadListener.NONE);
         }
+    }
+
+    /** A model that nothing is counted of. */
+    private static LayerSkipModel openAfter(Checkpoint checkpoint, Runnable beforeLoading)
+            throws IOException {
+        return new LayerSkipModel(
+                checkpoint,
+                List.of(2),
+                Precision.FP32,
+                Optional.empty(),
+                new PassThreads(1, 1),
+                BeforeLoading.run(beforeLoading));
     }
 
     private LayerSkipModel open(

@@ -215,19 +215,9 @@ class WeightsCacheTest {
     @Test
     void aWaitingThreadCanBeInterrupted() throws Exception {
         Files.createDirectories(cache);
-        Thread caller = Thread.currentThread();
         ProcessLock lock = ProcessLock.acquire(cache.resolve("lock"), () -> {});
         try (lock) {
-            assertThatThrownBy(
-                            () ->
-                                    find(
-                                            model,
-                                            Precision.INT8,
-                                            (stage, done, total) -> {
-                                                if (stage == Stage.WAITING) {
-                                                    caller.interrupt();
-                                                }
-                                            }))
+            assertThatThrownBy(() -> find(model, Precision.INT8, Interruption.at(Stage.WAITING)))
                     .isInstanceOf(InterruptedIOException.class);
         }
         assertThat(Thread.interrupted()).isTrue();
@@ -235,17 +225,7 @@ class WeightsCacheTest {
 
     @Test
     void aConversionCanBeInterruptedAndLeavesNothing() throws Exception {
-        Thread caller = Thread.currentThread();
-        assertThatThrownBy(
-                        () ->
-                                find(
-                                        model,
-                                        Precision.INT8,
-                                        (stage, done, total) -> {
-                                            if (stage == Stage.CONVERTING) {
-                                                caller.interrupt();
-                                            }
-                                        }))
+        assertThatThrownBy(() -> find(model, Precision.INT8, Interruption.at(Stage.CONVERTING)))
                 .isInstanceOf(InterruptedIOException.class);
 
         assertThat(Thread.interrupted()).isTrue();
