@@ -37,12 +37,13 @@ final class RequestPreparation {
         GenerationRequest request = generation.request();
         GenerationParameters asked = request.parameters().orElse(settings.defaults());
         OptionalInt exit = asked.assistantEarlyExit();
-        boolean drafts = exit.orElse(defaultExit()) != 0;
-        if (drafts && !settings.exitLayers().contains(exit.orElse(defaultExit()))) {
+        int layer = exit.orElse(defaultExit());
+        boolean drafts = layer != 0;
+        if (drafts && !settings.exitLayers().contains(layer)) {
             return failure(
                     GenerationFailure.Kind.INVALID_REQUEST,
                     "assistant_early_exit is %d; allowed: 0 (no draft) or an open exit layer, %s"
-                            .formatted(exit.getAsInt(), settings.exitLayers()));
+                            .formatted(layer, settings.exitLayers()));
         }
         int leastTokens = tokenizer.leastTokens(request.prompt());
         if (leastTokens >= context) {

@@ -53,14 +53,22 @@ interface AttentionKernel {
                     (float) (1 / Math.sqrt(config.headDim())));
         }
 
-        /** Where a query starts. */
-        int query(int row, int head) {
-            return (row * (heads + 2 * keyValueHeads) + head) * headDim;
+        /** Where a task's query starts; a row's follow each other. */
+        int query(Task task, int index) {
+            return (row(task, index) * (heads + 2 * keyValueHeads) + head(task, index)) * headDim;
         }
 
-        /** Where what a query attends to goes. */
-        int target(int row, int head) {
-            return (row * heads + head) * headDim;
+        /** Where what a task's query attends to goes. */
+        int target(Task task, int index) {
+            return (row(task, index) * heads + head(task, index)) * headDim;
+        }
+
+        private int row(Task task, int index) {
+            return task.row() + index / group;
+        }
+
+        private int head(Task task, int index) {
+            return task.keyValueHead() * group + index % group;
         }
     }
 }

@@ -29,8 +29,7 @@ final class BestTokens {
     /** Offers a token; one without a score, NaN, is none of the best. */
     void offer(int token, float score) {
         if (score > least) {
-            int bits = Float.floatToRawIntBits(score);
-            int ordered = bits ^ bits >> 31 & Integer.MAX_VALUE;
+            int ordered = ordered(Float.floatToRawIntBits(score));
             found[count++] = (long) ordered << Integer.SIZE | token;
             if (count == found.length) {
                 cut();
@@ -57,7 +56,11 @@ final class BestTokens {
         Arrays.sort(found, 0, count);
         System.arraycopy(found, count - most, found, 0, most);
         count = most;
-        int bits = (int) (found[0] >> Integer.SIZE);
-        least = Float.intBitsToFloat(bits ^ bits >> 31 & Integer.MAX_VALUE);
+        least = Float.intBitsToFloat(ordered((int) (found[0] >> Integer.SIZE)));
+    }
+
+    /** Bits of a float that order as floats do, and back. */
+    private static int ordered(int bits) {
+        return bits ^ bits >> 31 & Integer.MAX_VALUE;
     }
 }

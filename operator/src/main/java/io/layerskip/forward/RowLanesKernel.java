@@ -13,7 +13,7 @@ import java.util.Arrays;
 final class RowLanesKernel implements AttentionKernel {
 
     /** Most queries at once: what they take of keys and values should stay in a core's cache. */
-    static final int MAX_LANES = 512;
+    private static final int MAX_LANES = 512;
 
     /** Elements or tokens that are added at once. */
     private static final int QUAD = 4;
@@ -45,7 +45,7 @@ final class RowLanesKernel implements AttentionKernel {
     RowLanesKernel(Shape shape) {
         this.shape = shape;
         int most = rows(shape) * shape.group();
-        this.parts = (shape.headDim() + VALUE_LANES - 1) / VALUE_LANES;
+        this.parts = KeyValueBlock.valueParts(shape.headDim());
         this.queries = new float[(shape.headDim() + QUAD - 1) / QUAD * QUAD][most];
         this.sums = new float[shape.headDim()][most];
         this.weights = new float[SEGMENT_TOKENS][most];
@@ -85,7 +85,7 @@ final class RowLanesKernel implements AttentionKernel {
 
     private void begin(Task task, float[] qkv, int lanes) {
         for (int lane = 0; lane < lanes; lane++) {
-            int from = shape.query(task.row() + lane / shape.group(), head(task, lane));
+            int from = shape.query(task, lane);
             for (int d = 0; d < shape.headDim(); d++) {
                 queries[d][lane] = qkv[from + d];
             }
@@ -95,10 +95,6 @@ final class RowLanesKernel implements AttentionKernel {
         }
         Arrays.fill(sum, 0, lanes, 0);
         Arrays.fill(greatest, 0, lanes, Float.NEGATIVE_INFINITY);
-    }
-
-    private int head(Task task, int lane) {
-        return task.keyValueHead() * shape.group() + lane % shape.group();
     }
 
     /** The first lane that sees a token. */
@@ -193,7 +189,7 @@ final class RowLanesKernel implements AttentionKernel {
 
     private void end(Task task, float[] attended, int lanes) {
         for (int lane = 0; lane < lanes; lane++) {
-            int target = shape.target(task.row() + lane / shape.group(), head(task, lane));
+            int target = shape.target(task, lane);
             for (int d = 0; d < shape.headDim(); d++) {
                 attended[target + d] = sums[d][lane] / sum[lane];
             }

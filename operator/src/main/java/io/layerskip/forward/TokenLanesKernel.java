@@ -47,7 +47,7 @@ final class TokenLanesKernel implements AttentionKernel {
         Query(int headDim) {
             // Where the width is no multiple of the tile's rows, those beyond it are zeros.
             this.vector = new float[(headDim + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS];
-            this.sums = new float[(headDim + VALUE_LANES - 1) / VALUE_LANES][VALUE_LANES];
+            this.sums = new float[KeyValueBlock.valueParts(headDim)][VALUE_LANES];
         }
 
         void begin(float[] qkv, int from, int headDim, int context) {
@@ -74,8 +74,8 @@ final class TokenLanesKernel implements AttentionKernel {
         }
         for (int i = 0; i < count; i++) {
             int row = i / shape.group();
-            int from = shape.query(task.row() + row, head(task, i));
-            queries.get(i).begin(qkv, from, shape.headDim(), task.position() + row + 1);
+            queries.get(i)
+                    .begin(qkv, shape.query(task, i), shape.headDim(), task.position() + row + 1);
         }
         int blocks = (task.context() + TOKENS - 1) / TOKENS;
         for (int from = 0; from < blocks; from += SEGMENT_BLOCKS) {
@@ -88,15 +88,11 @@ final class TokenLanesKernel implements AttentionKernel {
         }
         for (int i = 0; i < count; i++) {
             Query query = queries.get(i);
-            int target = shape.target(task.row() + i / shape.group(), head(task, i));
+            int target = shape.target(task, i);
             for (int d = 0; d < shape.headDim(); d++) {
                 attended[target + d] = query.sums[d / VALUE_LANES][d % VALUE_LANES] / query.sum;
             }
         }
-    }
-
-    private int head(Task task, int query) {
-        return task.keyValueHead() * shape.group() + query % shape.group();
     }
 
     /** The products of the queries with a segment's keys. */
