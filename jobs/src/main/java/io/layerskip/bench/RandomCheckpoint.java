@@ -2,6 +2,7 @@ package io.layerskip.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.layerskip.model.FileBytes;
 import io.layerskip.model.LlamaTensors;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.ModelConfigReader;
@@ -83,7 +84,7 @@ final class RandomCheckpoint {
                 ByteBuffer.allocate(Long.BYTES + header.length).order(ByteOrder.LITTLE_ENDIAN);
         start.putLong(header.length).put(header).flip();
         long offset = start.limit();
-        write(start, file, 0);
+        FileBytes.write(file, start, 0);
         Set<String> scaled = additionsAfter(design.exit(), config.numHiddenLayers());
         List<Piece> pieces = new ArrayList<>();
         for (Map.Entry<String, List<Long>> tensor : shapes.entrySet()) {
@@ -137,13 +138,6 @@ final class RandomCheckpoint {
         return shape.stream().reduce(1L, Math::multiplyExact);
     }
 
-    private static void write(ByteBuffer from, FileChannel file, long offset) throws IOException {
-        long position = offset;
-        while (from.hasRemaining()) {
-            position += file.write(from, position);
-        }
-    }
-
     /** Weights that stand side by side in the file, from one distribution. */
     private record Piece(int number, long offset, int count, double mean, double deviation) {
 
@@ -159,7 +153,7 @@ final class RandomCheckpoint {
                 weights.putShort((short) (Float.floatToIntBits(weight) + 0x8000 >> 16));
             }
             try {
-                RandomCheckpoint.write(weights.flip(), file, offset);
+                FileBytes.write(file, weights.flip(), offset);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

@@ -1,6 +1,7 @@
 package io.layerskip.bench;
 
 import io.layerskip.model.Checkpoint;
+import io.layerskip.model.FileBytes;
 import io.layerskip.model.LlamaTensors;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.RotaryEmbedding;
@@ -172,7 +173,7 @@ final class GgufFile {
     private void write(FileChannel channel) throws IOException {
         byte[] header = header();
         long start = align(header.length);
-        write(ByteBuffer.wrap(header), channel, 0);
+        FileBytes.write(channel, ByteBuffer.wrap(header), 0);
         for (Tensor tensor : tensors) {
             int pieces = (tensor.count() + ROWS_OF_A_PIECE - 1) / ROWS_OF_A_PIECE;
             IntStream.range(0, pieces)
@@ -180,7 +181,7 @@ final class GgufFile {
                     .forEach(piece -> writePiece(tensor, piece, channel, start));
         }
         if (channel.size() < start + length) {
-            write(ByteBuffer.allocate(1), channel, start + length - 1);
+            FileBytes.write(channel, ByteBuffer.allocate(1), start + length - 1);
         }
     }
 
@@ -199,17 +200,9 @@ final class GgufFile {
             }
         }
         try {
-            write(encoded.flip(), channel, start + tensor.offset() + from * rowBytes);
+            FileBytes.write(channel, encoded.flip(), start + tensor.offset() + from * rowBytes);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        }
-    }
-
-    private static void write(ByteBuffer from, FileChannel channel, long offset)
-            throws IOException {
-        long position = offset;
-        while (from.hasRemaining()) {
-            position += channel.write(from, position);
         }
     }
 

@@ -143,7 +143,7 @@ final class CheckpointHash {
                         });
             }
         }
-        ParallelTasks.run(Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors()), tasks);
+        ParallelTasks.runOnCores(MAX_THREADS, tasks);
         Sha256 hash = new Sha256().update(checkpoint.config().toString());
         for (int i = 0; i < parts.size(); i++) {
             hash.update(weights.get(i).name()).update(weights.get(i).type().name());

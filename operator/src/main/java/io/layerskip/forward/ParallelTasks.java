@@ -53,6 +53,11 @@ final class ParallelTasks {
         }
     }
 
+    /** The same with a thread for each core, but no more than so many. */
+    static void runOnCores(int mostThreads, List<? extends Task> tasks) throws IOException {
+        run(Math.min(mostThreads, Runtime.getRuntime().availableProcessors()), tasks);
+    }
+
     /** What an interrupted loading ends with. */
     static InterruptedIOException interrupted(InterruptedException cause) {
         InterruptedIOException interrupted =

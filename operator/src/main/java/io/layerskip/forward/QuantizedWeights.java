@@ -3,6 +3,7 @@ package io.layerskip.forward;
 import ai.onnx.proto.OnnxMl.TensorProto.DataType;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.CheckpointException;
+import io.layerskip.model.FileBytes;
 import io.layerskip.model.ModelConfig;
 import java.io.EOFException;
 import java.io.IOException;
@@ -74,10 +75,8 @@ final class QuantizedWeights implements AutoCloseable {
                     ByteBuffer.allocate(Math.toIntExact(place.scalesLength()))
                             .order(ByteOrder.LITTLE_ENDIAN);
             try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-                while (scales.hasRemaining()) {
-                    if (channel.read(scales, place.scalesOffset() + scales.position()) < 0) {
-                        throw new EOFException(file + " has become shorter");
-                    }
+                if (!FileBytes.read(channel, scales, place.scalesOffset())) {
+                    throw new EOFException(file + " has become shorter");
                 }
             } catch (IOException e) {
                 throw new ForwardException("cannot read weights: " + e.getMessage(), e);

@@ -1,5 +1,6 @@
 package io.layerskip.forward;
 
+import io.layerskip.model.FileBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -41,10 +42,7 @@ final class WeightsChecksum {
 
     /** Puts checksums after so many bytes of weights. */
     static void append(FileChannel channel, long length, LoadListener listener) throws IOException {
-        ByteBuffer checksums = of(channel, length, listener);
-        while (checksums.hasRemaining()) {
-            channel.write(checksums, length + checksums.position());
-        }
+        FileBytes.write(channel, of(channel, length, listener), length);
     }
 
     /** Whether a file has so many bytes of weights and then their checksums. */
@@ -54,7 +52,7 @@ final class WeightsChecksum {
             return false;
         }
         ByteBuffer written = ByteBuffer.allocate(checksumsLength(length));
-        return read(channel, length, written)
+        return FileBytes.read(channel, written, length)
                 && written.flip().equals(of(channel, length, listener));
     }
 
@@ -74,7 +72,7 @@ final class WeightsChecksum {
                         progress.add(count);
                     });
         }
-        ParallelTasks.run(Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors()), tasks);
+        ParallelTasks.runOnCores(MAX_THREADS, tasks);
         CRC32C ofChecksums = new CRC32C();
         int last = checksums.capacity() - Integer.BYTES;
         ofChecksums.update(checksums.array(), 0, last);
@@ -86,22 +84,11 @@ final class WeightsChecksum {
         ByteBuffer buffer = ByteBuffer.allocate(Math.min(count, READ_BYTES));
         for (int done = 0; done < count; done += buffer.limit()) {
             buffer.clear().limit(Math.min(buffer.capacity(), count - done));
-            if (!read(channel, from + done, buffer)) {
+            if (!FileBytes.read(channel, buffer, from + done)) {
                 break;
             }
             checksum.update(buffer.flip());
         }
         return (int) checksum.getValue();
-    }
-
-    /** Fills a buffer; false if the file ends before. */
-    private static boolean read(FileChannel channel, long from, ByteBuffer buffer)
-            throws IOException {
-        while (buffer.hasRemaining()) {
-            if (channel.read(buffer, from + buffer.position()) < 0) {
-                return false;
-            }
-        }
-        return true;
     }
 }

@@ -2,6 +2,7 @@ package io.layerskip.forward;
 
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.CheckpointException;
+import io.layerskip.model.FileBytes;
 import io.layerskip.model.Weight;
 import io.layerskip.model.WeightRows;
 import java.io.IOException;
@@ -71,8 +72,8 @@ final class WeightsConversion {
                         LoadListener.Stage.CONVERTING,
                         blocks.stream().mapToLong(Block::length).sum());
         WeightsConversion conversion = new WeightsConversion(channel, progress);
-        ParallelTasks.run(
-                Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors()),
+        ParallelTasks.runOnCores(
+                MAX_THREADS,
                 blocks.stream()
                         .map(block -> (ParallelTasks.Task) () -> conversion.convert(block))
                         .toList());
@@ -122,7 +123,8 @@ final class WeightsConversion {
         }
         write(block, values);
         long firstScale = (long) (block.row() + block.from()) * format.scales(inputs);
-        write(scales.flip(), block.place().scalesOffset() + firstScale * Float.BYTES);
+        FileBytes.write(
+                channel, scales.flip(), block.place().scalesOffset() + firstScale * Float.BYTES);
         progress.add(block.length());
     }
 
@@ -142,20 +144,14 @@ final class WeightsConversion {
         long firstRow = block.row() + block.from();
         if (!place.format().transposed()) {
             long rowBytes = place.format().valueBytes(place.inputs());
-            write(ByteBuffer.wrap(values), place.offset() + firstRow * rowBytes);
+            FileBytes.write(channel, ByteBuffer.wrap(values), place.offset() + firstRow * rowBytes);
             return;
         }
         for (int input = 0; input < place.inputs(); input++) {
-            write(
+            FileBytes.write(
+                    channel,
                     ByteBuffer.wrap(values, input * block.count(), block.count()),
                     place.offset() + (long) input * place.outputs() + firstRow);
-        }
-    }
-
-    private void write(ByteBuffer bytes, long at) throws IOException {
-        long position = at;
-        while (bytes.hasRemaining()) {
-            position += channel.write(bytes, position);
         }
     }
 

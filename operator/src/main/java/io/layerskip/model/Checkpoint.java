@@ -185,9 +185,7 @@ public final class Checkpoint implements AutoCloseable {
      * @throws CheckpointException if they cannot be read
      */
     public float[] finalNorm() throws CheckpointException {
-        float[] weights = new float[config.hiddenSize()];
-        WeightRows.read(weight(LlamaTensors.FINAL_NORM), 0, 1).read(0, weights);
-        return weights;
+        return WeightRows.vector(weight(LlamaTensors.FINAL_NORM));
     }
 
     /** The tokenizer; usable until {@link #close()}. */

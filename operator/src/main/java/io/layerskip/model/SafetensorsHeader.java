@@ -127,10 +127,8 @@ record SafetensorsHeader(Map<String, Tensor> tensors, long dataStart) {
     private static ByteBuffer read(FileChannel channel, long position, int length)
             throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(length);
-        while (buffer.hasRemaining()) {
-            if (channel.read(buffer, position + buffer.position()) < 0) {
-                throw new EOFException("the file became shorter while it was read");
-            }
+        if (!FileBytes.read(channel, buffer, position)) {
+            throw new EOFException("the file became shorter while it was read");
         }
         return buffer.flip();
     }

@@ -65,16 +65,14 @@ public final class WeightRows {
         ByteBuffer rows = ByteBuffer.allocate(Math.multiplyExact(count, rowBytes));
         long start = weight.offset() + (long) from * rowBytes;
         try (FileChannel channel = FileChannel.open(weight.file(), StandardOpenOption.READ)) {
-            while (rows.hasRemaining()) {
-                if (channel.read(rows, start + rows.position()) < 0) {
-                    throw new CheckpointException(
-                            "%s: tensor %s ends at byte %d, and the file has become shorter: %d"
-                                    .formatted(
-                                            weight.file(),
-                                            weight.name(),
-                                            weight.offset() + weight.length(),
-                                            channel.size()));
-                }
+            if (!FileBytes.read(channel, rows, start)) {
+                throw new CheckpointException(
+                        "%s: tensor %s ends at byte %d, and the file has become shorter: %d"
+                                .formatted(
+                                        weight.file(),
+                                        weight.name(),
+                                        weight.offset() + weight.length(),
+                                        channel.size()));
             }
         } catch (CheckpointException e) {
             throw e;
@@ -84,6 +82,18 @@ public final class WeightRows {
                     e);
         }
         return new WeightRows(rows.flip().order(ByteOrder.LITTLE_ENDIAN), weight.type(), width);
+    }
+
+    /**
+     * Reads a vector as float32.
+     *
+     * @throws CheckpointException see {@link #read(Weight, int, int)}
+     */
+    public static float[] vector(Weight weight) throws CheckpointException {
+        WeightRows row = read(weight, 0, 1);
+        float[] values = new float[row.width];
+        row.read(0, values);
+        return values;
     }
 
     /**
