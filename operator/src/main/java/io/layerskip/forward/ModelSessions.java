@@ -10,12 +10,12 @@ import io.layerskip.model.Weight;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.SortedSet;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * ONNX Runtime sessions over a checkpoint.
@@ -39,11 +39,6 @@ final class ModelSessions implements AutoCloseable {
     /** Each may need room for a second copy of its session's weights. */
     private static final int MAX_BUILDERS = 4;
 
-    private static final String HEAD = "head";
-    private static final String ATTENTION_INPUT = "attention_input_";
-    private static final String BETWEEN_ATTENTIONS = "between_attentions_";
-    private static final String ATTENTION_OUTPUT = "attention_output_";
-
     private final PassThreads threads;
     private final Path root;
     private final Optional<QuantizedWeights> quantized;
@@ -51,8 +46,6 @@ final class ModelSessions implements AutoCloseable {
 
     /** What all sessions together read from files. */
     private final long matrixBytes;
-
-    private final Map<String, OrtSession> built = new ConcurrentHashMap<>();
 
     private ModelSessions(
             Checkpoint checkpoint,
@@ -106,68 +99,63 @@ final class ModelSessions implements AutoCloseable {
     }
 
     /**
-     * Builds all sessions of a model, side by side, the largest first; then they are only taken.
+     * Builds all sessions of a model, side by side, the largest first.
      *
-     * @param cuts the layers that segments end before, in ascending order; the last is the model's
-     *     end
+     * @param ends the layers that segments end before, ascending; the last is the model's end
+     * @return the head's, and then for each segment one before each attention and one after the
+     *     last; the caller's to close
      * @throws java.io.InterruptedIOException if the thread is interrupted
      * @throws ForwardException if ONNX Runtime cannot build one
      */
-    void build(List<Integer> cuts, LoadListener listener) throws IOException {
-        Map<String, Supplier<byte[]>> models = new LinkedHashMap<>();
-        models.put(HEAD, graphs::head);
+    List<OrtSession> build(SortedSet<Integer> ends, LoadListener listener) throws IOException {
+        List<Supplier<OnnxGraph>> models = new ArrayList<>();
+        models.add(graphs::head);
         int from = 0;
-        for (int to : cuts) {
+        for (int to : ends) {
             int first = from;
-            models.put(ATTENTION_INPUT + first, () -> graphs.attentionInput(first));
+            models.add(() -> graphs.attentionInput(first));
             for (int i = from; i < to - 1; i++) {
                 int layer = i;
-                models.put(BETWEEN_ATTENTIONS + layer, () -> graphs.betweenAttentions(layer));
+                models.add(() -> graphs.betweenAttentions(layer));
             }
-            models.put(ATTENTION_OUTPUT + (to - 1), () -> graphs.attentionOutput(to - 1));
+            models.add(() -> graphs.attentionOutput(to - 1));
             from = to;
         }
         LoadProgress progress =
                 new LoadProgress(listener, LoadListener.Stage.BUILDING, matrixBytes);
+        AtomicReferenceArray<OrtSession> built = new AtomicReferenceArray<>(models.size());
         List<ParallelTasks.Task> tasks = new ArrayList<>();
-        models.forEach(
-                (name, graph) ->
-                        tasks.add(
-                                () -> {
-                                    byte[] model = graph.get();
-                                    built.put(name, session(model));
-                                    progress.add(OnnxGraph.externalBytes(model));
-                                }));
-        ParallelTasks.run(
-                Math.min(MAX_BUILDERS, Runtime.getRuntime().availableProcessors()), tasks);
+        for (int i = 0; i < models.size(); i++) {
+            int index = i;
+            tasks.add(
+                    () -> {
+                        OnnxGraph model = models.get(index).get();
+                        built.set(index, session(model));
+                        progress.add(model.externalBytes());
+                    });
+        }
+        try {
+            ParallelTasks.runOnCores(MAX_BUILDERS, tasks);
+        } catch (IOException | RuntimeException | Error e) {
+            closeAfter(e, built);
+            throw e;
+        }
+        return IntStream.range(0, built.length()).mapToObj(built::get).toList();
     }
 
-    /** See {@link OnnxGraphs#attentionInput}. */
-    OrtSession attentionInput(int layer) {
-        return take(ATTENTION_INPUT + layer, () -> graphs.attentionInput(layer));
+    private static void closeAfter(Throwable failure, AtomicReferenceArray<OrtSession> built) {
+        for (int i = 0; i < built.length(); i++) {
+            try {
+                if (built.get(i) != null) {
+                    built.get(i).close();
+                }
+            } catch (OrtException e) {
+                failure.addSuppressed(e);
+            }
+        }
     }
 
-    /** See {@link OnnxGraphs#betweenAttentions}. */
-    OrtSession betweenAttentions(int layer) {
-        return take(BETWEEN_ATTENTIONS + layer, () -> graphs.betweenAttentions(layer));
-    }
-
-    /** See {@link OnnxGraphs#attentionOutput}. */
-    OrtSession attentionOutput(int layer) {
-        return take(ATTENTION_OUTPUT + layer, () -> graphs.attentionOutput(layer));
-    }
-
-    /** Final norm and language model head; see {@link OnnxGraphs#head}. */
-    OrtSession head() {
-        return take(HEAD, graphs::head);
-    }
-
-    private OrtSession take(String name, Supplier<byte[]> graph) {
-        OrtSession session = built.remove(name);
-        return session == null ? session(graph.get()) : session;
-    }
-
-    private OrtSession session(byte[] graph) {
+    private OrtSession session(OnnxGraph graph) {
         try (SessionOptions options = new SessionOptions()) {
             threads.configure(options);
             // A session's arena would keep what its largest pass took, times the models that share
@@ -175,7 +163,7 @@ final class ModelSessions implements AutoCloseable {
             options.setCPUArenaAllocator(false);
             options.addConfigEntry(
                     "session.model_external_initializers_file_folder_path", root.toString());
-            return OrtEnvironment.getEnvironment().createSession(graph, options);
+            return OrtEnvironment.getEnvironment().createSession(graph.toBytes(), options);
         } catch (OrtException e) {
             throw new ForwardException("cannot build a session: " + e.getMessage(), e);
         }
@@ -183,17 +171,8 @@ final class ModelSessions implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        try {
-            for (OrtSession session : built.values()) {
-                session.close();
-            }
-        } catch (OrtException e) {
-            throw new ForwardException("cannot free a session: " + e.getMessage(), e);
-        } finally {
-            built.clear();
-            if (quantized.isPresent()) {
-                quantized.get().close();
-            }
+        if (quantized.isPresent()) {
+            quantized.get().close();
         }
     }
 }

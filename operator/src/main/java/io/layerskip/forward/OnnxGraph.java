@@ -12,7 +12,6 @@ import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.layerskip.model.Weight;
 import io.layerskip.model.WeightType;
-import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.List;
@@ -33,12 +32,11 @@ final class OnnxGraph {
     /** A dimension that the session learns from what it is fed. */
     static final long DYNAMIC = -1;
 
-    private static final String LENGTH = "length";
-
     private static final int IR_VERSION = 10;
     private static final int ONNX_OPSET = 21;
 
     private final GraphProto.Builder graph = GraphProto.newBuilder();
+    private long externalBytes;
 
     OnnxGraph(String name) {
         graph.setName(name);
@@ -69,7 +67,8 @@ final class OnnxGraph {
                         .setDataLocation(TensorProto.DataLocation.EXTERNAL)
                         .addExternalData(entry("location", location(file)))
                         .addExternalData(entry("offset", Long.toString(offset)))
-                        .addExternalData(entry(LENGTH, Long.toString(length))));
+                        .addExternalData(entry("length", Long.toString(length))));
+        externalBytes += length;
         return name;
     }
 
@@ -195,17 +194,9 @@ final class OnnxGraph {
                 .toByteArray();
     }
 
-    /** Bytes that a model reads from files. */
-    static long externalBytes(byte[] model) {
-        try {
-            return ModelProto.parseFrom(model).getGraph().getInitializerList().stream()
-                    .flatMap(tensor -> tensor.getExternalDataList().stream())
-                    .filter(entry -> entry.getKey().equals(LENGTH))
-                    .mapToLong(entry -> Long.parseLong(entry.getValue()))
-                    .sum();
-        } catch (IOException e) {
-            throw new IllegalArgumentException("not a model", e);
-        }
+    /** Bytes that the model reads from files. */
+    long externalBytes() {
+        return externalBytes;
     }
 
     static AttributeProto attribute(String name, long value) {

@@ -63,16 +63,16 @@ final class OnnxGraphs {
     }
 
     /** Hidden states to the first layer's query, key and value rows. */
-    byte[] attentionInput(int layer) {
+    OnnxGraph attentionInput(int layer) {
         OnnxGraph graph = new OnnxGraph("attention_input_" + layer);
         String hidden = graph.input(HIDDEN, DataType.FLOAT, 1, DYNAMIC, config.hiddenSize());
         String normed = addAndNorm(graph, hidden, "", names(layer).inputNorm(), "norm.")[0];
         queryKeyValue(graph, normed, layer);
-        return graph.toBytes();
+        return graph;
     }
 
     /** From the attention of a layer to the query, key and value rows of the next. */
-    byte[] betweenAttentions(int layer) {
+    OnnxGraph betweenAttentions(int layer) {
         OnnxGraph graph = new OnnxGraph("between_attentions_" + layer);
         String[] summands = attentionOutputAndMlp(graph, layer);
         String[] normed =
@@ -85,25 +85,25 @@ final class OnnxGraphs {
                         HIDDEN_OUT);
         graph.output(HIDDEN_OUT, DataType.FLOAT, 1, DYNAMIC, config.hiddenSize());
         queryKeyValue(graph, normed[0], layer + 1);
-        return graph.toBytes();
+        return graph;
     }
 
     /** From the attention of a layer to the hidden states that leave it. */
-    byte[] attentionOutput(int layer) {
+    OnnxGraph attentionOutput(int layer) {
         OnnxGraph graph = new OnnxGraph("attention_output_" + layer);
         graph.node(ONNX, "Add", HIDDEN_OUT, List.of(attentionOutputAndMlp(graph, layer)));
         graph.output(HIDDEN_OUT, DataType.FLOAT, 1, DYNAMIC, config.hiddenSize());
-        return graph.toBytes();
+        return graph;
     }
 
     /** Final norm and language model head. */
-    byte[] head() {
+    OnnxGraph head() {
         OnnxGraph graph = new OnnxGraph("head");
         String hidden = graph.input(HIDDEN, DataType.FLOAT, 1, DYNAMIC, config.hiddenSize());
         String normed = addAndNorm(graph, hidden, "", LlamaTensors.FINAL_NORM, "final.")[0];
         headProducts.multiply(graph, normed, List.of(LlamaTensors.head(config)), LOGITS);
         graph.output(LOGITS, DataType.FLOAT, 1, DYNAMIC, config.vocabSize());
-        return graph.toBytes();
+        return graph;
     }
 
     /** The two summands of what leaves the layer: hidden states after attention, and the MLP's. */
@@ -135,13 +135,11 @@ final class OnnxGraphs {
 
     /** A copy: for the checkpoint's own, the session would keep the file mapped. */
     private static String vector(OnnxGraph graph, Weight weight) {
-        float[] values = new float[Math.toIntExact(weight.shape().get(0))];
         try {
-            WeightRows.read(weight, 0, 1).read(0, values);
+            return graph.constant(weight.name(), FloatBuffer.wrap(WeightRows.vector(weight)));
         } catch (CheckpointException e) {
             throw new ForwardException("cannot read weights: " + e.getMessage(), e);
         }
-        return graph.constant(weight.name(), FloatBuffer.wrap(values));
     }
 
     /** RMS norm of hidden + residual, and that sum; without a residual the sum is hidden itself. */

@@ -4,7 +4,6 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import io.layerskip.model.Checkpoint;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,13 +51,16 @@ final class SharedSessions implements AutoCloseable {
                 ModelSessions.open(checkpoint, precision, cacheFolder, threads, listener)) {
             SortedSet<Integer> ends = new TreeSet<>(exitLayers);
             ends.add(checkpoint.config().numHiddenLayers());
-            built.build(List.copyOf(ends), listener);
+            sessions.addAll(built.build(ends, listener));
+            head = sessions.get(0);
+            int next = 1;
             int from = 0;
             for (int to : ends) {
-                segments.add(segment(built, from, to));
+                int end = next + to - from + 1;
+                segments.add(new Segment(from, to, sessions.subList(next, end)));
+                next = end;
                 from = to;
             }
-            head = opened(built.head());
             headCodes =
                     HeadCodes.pay(checkpoint.config())
                             ? Optional.of(HeadCodes.of(checkpoint.config(), checkpoint.head()))
@@ -71,24 +73,6 @@ final class SharedSessions implements AutoCloseable {
             }
             throw e;
         }
-    }
-
-    private Segment segment(ModelSessions built, int from, int to) throws IOException {
-        int first = sessions.size();
-        opened(built.attentionInput(from));
-        for (int layer = from; layer < to - 1; layer++) {
-            opened(built.betweenAttentions(layer));
-        }
-        opened(built.attentionOutput(to - 1));
-        return new Segment(from, to, List.copyOf(sessions.subList(first, sessions.size())));
-    }
-
-    private OrtSession opened(OrtSession session) throws InterruptedIOException {
-        sessions.add(session);
-        if (Thread.currentThread().isInterrupted()) {
-            throw new InterruptedIOException("interrupted while it loads the model");
-        }
-        return session;
     }
 
     /** In the order in which a pass takes them. */

@@ -6,8 +6,11 @@ import ai.onnxruntime.OrtSession;
 import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -15,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class Int8ProductsTest {
 
     private static Checkpoint checkpoint;
-    private static OrtSession session;
+    private static List<OrtSession> built;
     private static SessionRun head;
     private static int width;
 
@@ -30,14 +33,19 @@ class Int8ProductsTest {
                         Optional.empty(),
                         new PassThreads(1, 1),
                         LoadListener.NONE)) {
-            session = sessions.head();
+            built =
+                    sessions.build(
+                            new TreeSet<>(Set.of(checkpoint.config().numHiddenLayers())),
+                            LoadListener.NONE);
         }
-        head = new SessionRun(session);
+        head = new SessionRun(built.get(0));
     }
 
     @AfterAll
     static void close() throws Exception {
-        session.close();
+        for (OrtSession session : built) {
+            session.close();
+        }
         checkpoint.close();
     }
 

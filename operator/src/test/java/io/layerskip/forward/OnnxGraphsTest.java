@@ -27,7 +27,7 @@ class OnnxGraphsTest {
 
             List<String> used = new ArrayList<>();
             // Four layers, cut after the first.
-            for (byte[] graph :
+            for (OnnxGraph graph :
                     List.of(
                             graphs.attentionInput(0),
                             graphs.attentionOutput(0),
@@ -61,8 +61,8 @@ class OnnxGraphsTest {
         return new OnnxGraphs(checkpoint.config(), checkpoint::weight, products, products);
     }
 
-    private static List<String> weights(byte[] graph) throws Exception {
-        return ModelProto.parseFrom(graph).getGraph().getInitializerList().stream()
+    private static List<String> weights(OnnxGraph graph) throws Exception {
+        return ModelProto.parseFrom(graph.toBytes()).getGraph().getInitializerList().stream()
                 .map(TensorProto::getName)
                 .toList();
     }
