@@ -18,6 +18,12 @@ final class RowLanesKernel implements AttentionKernel {
     /** Elements or tokens that are added at once. */
     private static final int QUAD = 4;
 
+    /**
+     * Tokens or elements that are taken in turns, so that both what they add up to and four rows of
+     * factors stay in a core's first cache.
+     */
+    private static final int TURNS = 8;
+
     private static final int TOKENS = KeyValueBlock.TOKENS;
     private static final int TILE_ROWS = KeyValueBlock.TILE_ROWS;
     private static final int VALUE_LANES = KeyValueBlock.VALUE_LANES;
@@ -106,22 +112,31 @@ final class RowLanesKernel implements AttentionKernel {
     private void score(Task task, int from, int to, int lanes) {
         float[][] tiles =
                 task.cache().block(from / TOKENS).keys(task.layer(), task.keyValueHead(), keyTiles);
+        for (int token = from; token < to; token += TURNS) {
+            score(task, tiles, token, Math.min(token + TURNS, to), lanes);
+        }
+    }
+
+    private void score(Task task, float[][] tiles, int from, int to, int lanes) {
         for (int token = from; token < to; token++) {
-            int first = firstLane(task, token);
-            float[] scores = weights[token % SEGMENT_TOKENS];
-            Arrays.fill(scores, first, lanes, 0);
-            for (int d = 0; d < queries.length; d += QUAD) {
+            Arrays.fill(weights[token % SEGMENT_TOKENS], firstLane(task, token), lanes, 0);
+        }
+        for (int d = 0; d < queries.length; d += QUAD) {
+            for (int token = from; token < to; token++) {
                 addProducts(
                         queries,
                         d,
                         tiles[d / TILE_ROWS],
-                        d % TILE_ROWS * TOKENS + token - from,
+                        d % TILE_ROWS * TOKENS + token % TOKENS,
                         TOKENS,
-                        scores,
-                        first,
+                        weights[token % SEGMENT_TOKENS],
+                        firstLane(task, token),
                         lanes);
             }
-            for (int lane = first; lane < lanes; lane++) {
+        }
+        for (int token = from; token < to; token++) {
+            float[] scores = weights[token % SEGMENT_TOKENS];
+            for (int lane = firstLane(task, token); lane < lanes; lane++) {
                 greatest[lane] = Math.max(greatest[lane], scores[lane]);
             }
         }
@@ -150,20 +165,28 @@ final class RowLanesKernel implements AttentionKernel {
                 task.cache()
                         .block(from / TOKENS)
                         .values(task.layer(), task.keyValueHead(), valueTiles);
-        for (int token = from; token < to; token += QUAD) {
-            int row = token - from;
-            int first = firstLane(task, token);
-            for (int d = 0; d < shape.headDim(); d++) {
-                addProducts(
-                        weights,
-                        token % SEGMENT_TOKENS,
-                        tiles[row / TILE_ROWS * parts + d / VALUE_LANES],
-                        row % TILE_ROWS * VALUE_LANES + d % VALUE_LANES,
-                        VALUE_LANES,
-                        sums[d],
-                        first,
-                        lanes);
+        for (int d = 0; d < shape.headDim(); d += TURNS) {
+            int end = Math.min(d + TURNS, shape.headDim());
+            for (int token = from; token < to; token += QUAD) {
+                addValues(task, tiles, token, d, end, lanes);
             }
+        }
+    }
+
+    /** Adds the elements [from, to) of four tokens' values. */
+    private void addValues(Task task, float[][] tiles, int token, int from, int to, int lanes) {
+        int row = token % TOKENS;
+        int first = firstLane(task, token);
+        for (int d = from; d < to; d++) {
+            addProducts(
+                    weights,
+                    token % SEGMENT_TOKENS,
+                    tiles[row / TILE_ROWS * parts + d / VALUE_LANES],
+                    row % TILE_ROWS * VALUE_LANES + d % VALUE_LANES,
+                    VALUE_LANES,
+                    sums[d],
+                    first,
+                    lanes);
         }
     }
 

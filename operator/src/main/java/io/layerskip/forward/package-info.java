@@ -15,7 +15,7 @@
  *
  * <p>A row is a token of some sequence. {@link io.layerskip.forward.RaggedBatch} says which, and
  * nothing else tells sequences apart: matrices are multiplied with the rows of all, and attention,
- * the only place where rows meet, is computed outside ONNX Runtime, a row at a time over its own
+ * the only place where rows meet, is computed outside ONNX Runtime, each row over its own
  * sequence's {@link io.layerskip.forward.KeyValueCache}. So sequences of a pass may be at any
  * length and enter at any exit, and a row's result does not depend on its company.
  *
