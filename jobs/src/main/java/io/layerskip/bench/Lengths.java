@@ -10,9 +10,14 @@ import java.util.Map;
 /** How time grows with the length of the prompt and of the completion. */
 final class Lengths implements Experiment {
 
-    private static final List<Integer> LENGTHS = List.of(8, 16, 32, 64, 128, 256);
+    private static final List<Integer> PROMPT_LENGTHS =
+            List.of(8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096);
+    private static final List<Integer> COMPLETION_LENGTHS = List.of(8, 16, 32, 64, 128, 256);
     private static final int SHORT = 8;
     private static final int PROMPTS = 8;
+
+    /** Tokens of all prompts of a length together, if there is more than one. */
+    private static final int PROMPT_TOKENS = 2048;
 
     @Override
     public String name() {
@@ -36,12 +41,13 @@ final class Lengths implements Experiment {
         Map<String, List<Double>> overPrompts = new LinkedHashMap<>();
         Map<String, List<Double>> overCompletions = new LinkedHashMap<>();
         int context = setup.checkpoint().config().maxPositionEmbeddings();
-        List<Integer> lengths = LENGTHS.stream().filter(n -> n <= context - 2 * SHORT).toList();
+        List<Integer> promptLengths = within(context, PROMPT_LENGTHS);
+        List<Integer> completionLengths = within(context, COMPLETION_LENGTHS);
         try (GenerationEngine engine = setup.open(setup.settings())) {
-            for (int length : lengths) {
+            for (int length : promptLengths) {
                 add(measure(setup, engine, length, SHORT), length, SHORT, table, overPrompts);
             }
-            for (int length : lengths) {
+            for (int length : completionLengths) {
                 add(measure(setup, engine, SHORT, length), SHORT, length, table, overCompletions);
             }
         }
@@ -53,15 +59,19 @@ final class Lengths implements Experiment {
                 Chart.lines(
                         "Completions of %d tokens".formatted(SHORT),
                         "prompt tokens",
-                        lengths,
+                        promptLengths,
                         "ms a request",
                         overPrompts),
                 Chart.lines(
                         "Prompts of %d tokens".formatted(SHORT),
                         "completion tokens",
-                        lengths,
+                        completionLengths,
                         "ms a request",
                         overCompletions));
+    }
+
+    private static List<Integer> within(int context, List<Integer> lengths) {
+        return lengths.stream().filter(length -> length <= context - 2 * SHORT).toList();
     }
 
     private static void add(
@@ -94,7 +104,8 @@ final class Lengths implements Experiment {
         Contender plain =
                 new EngineContender("plain", engine, parameters.numAssistantTokens(0).build());
         List<String> prompts = new ArrayList<>();
-        for (int i = 0; i < PROMPTS; i++) {
+        int count = Math.max(1, Math.min(PROMPTS, PROMPT_TOKENS / promptTokens));
+        for (int i = 0; i < count; i++) {
             prompts.add(cut(setup, i, promptTokens));
         }
         return new Comparison(prompts, setup.rounds()).run(List.of(plain, automatic), 1);
