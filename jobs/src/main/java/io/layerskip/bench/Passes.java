@@ -6,7 +6,6 @@ import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.forward.KeyValueBlock;
 import io.layerskip.forward.KeyValueCache;
-import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.Precision;
@@ -96,7 +95,7 @@ final class Passes implements Experiment {
                                 settings.threads())) {
             KeyValueMemory memory =
                     new KeyValueMemory(
-                            model.config(), KeyValueCacheType.FLOAT32, settings.kvCacheBytes());
+                            model.config(), settings.kvCacheType(), settings.kvCacheBytes());
             try (KeyValueCache cache = new KeyValueCache(memory)) {
                 cache.reserve(KeyValueBlock.TOKENS);
                 List<Map<Integer, DescriptiveStatistics>> times = times(model, cache, rounds);

@@ -1,5 +1,6 @@
 package io.layerskip.engine;
 
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.Precision;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,6 +33,7 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param engines with these settings that share weights and threads in this process: a pass may
  *     also be computed by threads of those that have nothing to do
  * @param maxBatchSize requests that share passes, in {@link #BATCH_SIZE}; further ones wait
+ * @param kvCacheType how keys and values are kept
  * @param kvCacheBytes most memory for keys and values, on the JVM's heap
  * @param prefixCaching whether what prompts have in common at their beginning is computed once
  */
@@ -45,6 +47,7 @@ public record EngineSettings(
         int threads,
         int engines,
         int maxBatchSize,
+        KeyValueCacheType kvCacheType,
         long kvCacheBytes,
         boolean prefixCaching) {
 
@@ -96,6 +99,7 @@ public record EngineSettings(
         builder.threads = threads;
         builder.engines = engines;
         builder.maxBatchSize = maxBatchSize;
+        builder.kvCacheType = kvCacheType;
         builder.kvCacheBytes = kvCacheBytes;
         builder.prefixCaching = prefixCaching;
         return builder;
@@ -112,6 +116,7 @@ public record EngineSettings(
         private int threads = 1;
         private int engines = 1;
         private int maxBatchSize = 32;
+        private KeyValueCacheType kvCacheType = KeyValueCacheType.FLOAT32;
         private long kvCacheBytes = defaultKvCacheBytes(1);
         private boolean prefixCaching = true;
 
@@ -159,6 +164,11 @@ public record EngineSettings(
             return this;
         }
 
+        public Builder kvCacheType(KeyValueCacheType kvCacheType) {
+            this.kvCacheType = kvCacheType;
+            return this;
+        }
+
         public Builder kvCacheBytes(long kvCacheBytes) {
             this.kvCacheBytes = kvCacheBytes;
             return this;
@@ -182,9 +192,17 @@ public record EngineSettings(
                     threads,
                     engines,
                     maxBatchSize,
+                    kvCacheType,
                     kvCacheBytes,
                     prefixCaching);
         }
+    }
+
+    /** Names what the same checkpoint's texts may differ by; keys and values only if rounded. */
+    public String arithmetic() {
+        return kvCacheType == KeyValueCacheType.FLOAT32
+                ? precision.name()
+                : precision + " with keys and values in " + kvCacheType;
     }
 
     /**

@@ -1,12 +1,10 @@
 package io.layerskip.engine;
 
 import io.layerskip.forward.ForwardException;
-import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.LoadListener;
 import io.layerskip.forward.PassThreads;
-import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
@@ -56,11 +54,11 @@ public final class GenerationEngine implements AutoCloseable {
             throws IOException {
         KeyValueMemory memory =
                 new KeyValueMemory(
-                        checkpoint.config(), KeyValueCacheType.FLOAT32, settings.kvCacheBytes());
+                        checkpoint.config(), settings.kvCacheType(), settings.kvCacheBytes());
         InternalErrors errors = new InternalErrors(LOG::error, System::nanoTime);
         this.checkpoint = checkpoint;
         this.model = model;
-        this.systemFingerprint = systemFingerprint(checkpoint, settings.precision());
+        this.systemFingerprint = systemFingerprint(checkpoint, settings);
         this.batching = new ContinuousBatching(model, memory, settings, errors, writtenTokens);
         this.queue =
                 new PreparationQueue(
@@ -172,20 +170,21 @@ public final class GenerationEngine implements AutoCloseable {
     }
 
     /**
-     * Tells apart what texts may differ by: the checkpoint, its tokenizer and the precision. Ten
-     * digits of a hash, as in OpenAI's field of that name: {@code fp_290a157fbd}.
+     * Tells apart what texts may differ by: the checkpoint, its tokenizer, the precision and the
+     * type of keys and values, if they are rounded. Ten digits of a hash, as in OpenAI's field of
+     * that name: {@code fp_290a157fbd}.
      */
     public String systemFingerprint() {
         return systemFingerprint;
     }
 
-    private static String systemFingerprint(Checkpoint checkpoint, Precision precision)
+    private static String systemFingerprint(Checkpoint checkpoint, EngineSettings settings)
             throws IOException {
         String hash =
                 new Sha256()
                         .update(checkpoint.fingerprint())
                         .update(checkpoint.tokenizerFingerprint())
-                        .update(precision.name())
+                        .update(settings.arithmetic())
                         .hex();
         return "fp_" + hash.substring(0, 10);
     }

@@ -186,7 +186,7 @@ public final class LayerSkipAsyncFunction
         return List.of(
                         opened.checkpoint().fingerprint(),
                         configuration.splitSpecialTokens(),
-                        settings.precision(),
+                        settings.arithmetic(),
                         defaults.maxTokens(),
                         defaults.temperature().orElseThrow(),
                         defaults.topK().orElseThrow(),

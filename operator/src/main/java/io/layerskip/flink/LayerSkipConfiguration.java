@@ -120,6 +120,7 @@ public final class LayerSkipConfiguration implements Serializable {
                         .threads(options.get(LayerSkipOptions.THREADS, share))
                         .engines(slots)
                         .maxBatchSize(options.get(LayerSkipOptions.MAX_BATCH_SIZE))
+                        .kvCacheType(options.get(LayerSkipOptions.KV_CACHE_TYPE))
                         .kvCacheBytes(
                                 options.getOptional(LayerSkipOptions.KV_CACHE_MEMORY)
                                         .map(MemorySize::getBytes)

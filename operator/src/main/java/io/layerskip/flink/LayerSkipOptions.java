@@ -12,6 +12,7 @@ import static org.apache.flink.configuration.ConfigOptions.key;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.Range;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.Precision;
 import java.time.Duration;
 import java.util.List;
@@ -132,6 +133,15 @@ public final class LayerSkipOptions {
                     "Requests of a subtask that share every pass over the weights; further ones"
                             + " wait.");
 
+    public static final ConfigOption<KeyValueCacheType> KV_CACHE_TYPE =
+            option(
+                    key("layerskip.kv-cache-type")
+                            .enumType(KeyValueCacheType.class)
+                            .defaultValue(KeyValueCacheType.FLOAT32),
+                    anyOf(KeyValueCacheType.class),
+                    "How keys and values are kept: FLOAT32, as they are computed; INT8, about a"
+                            + " quarter of the memory, which may change texts.");
+
     public static final ConfigOption<MemorySize> KV_CACHE_MEMORY =
             option(
                     key("layerskip.kv-cache-memory").memoryType().noDefaultValue(),
@@ -201,6 +211,7 @@ public final class LayerSkipOptions {
                     CACHE_FOLDER,
                     THREADS,
                     MAX_BATCH_SIZE,
+                    KV_CACHE_TYPE,
                     KV_CACHE_MEMORY,
                     PREFIX_CACHING,
                     SPLIT_SPECIAL_TOKENS,

@@ -153,6 +153,14 @@ class GenerationEngineTest {
     }
 
     @Test
+    void aFingerprintTellsRoundedKeysAndValuesApart() throws Exception {
+        EngineSettings settings = SETTINGS.toBuilder().kvCacheType(KeyValueCacheType.INT8).build();
+        try (GenerationEngine other = GenerationEngine.open(checkpoint, settings)) {
+            assertThat(other.systemFingerprint()).isNotEqualTo(engine.systemFingerprint());
+        }
+    }
+
+    @Test
     void aFingerprintTellsTokenizersApart(@TempDir Path folder) throws Exception {
         for (Path file : Files.list(BundledModel.folder()).toList()) {
             Files.copy(file, folder.resolve(file.getFileName()));

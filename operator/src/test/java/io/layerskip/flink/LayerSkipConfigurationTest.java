@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.Precision;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -77,6 +78,7 @@ final class LayerSkipConfigurationTest {
                 new Configuration()
                         .set(LayerSkipOptions.ASSISTANT_EARLY_EXIT, List.of(3, 2))
                         .set(LayerSkipOptions.PRECISION, Precision.INT4)
+                        .set(LayerSkipOptions.KV_CACHE_TYPE, KeyValueCacheType.INT8)
                         .set(LayerSkipOptions.KV_CACHE_MEMORY, MemorySize.ofMebiBytes(64))
                         .set(LayerSkipOptions.REQUEST_TIMEOUT, Duration.ofMillis(1500));
 
@@ -85,6 +87,7 @@ final class LayerSkipConfigurationTest {
         EngineSettings settings = configuration.toEngineSettings(1);
         assertThat(settings.exitLayers()).containsExactly(3, 2);
         assertThat(settings.precision()).isEqualTo(Precision.INT4);
+        assertThat(settings.kvCacheType()).isEqualTo(KeyValueCacheType.INT8);
         assertThat(settings.kvCacheBytes()).isEqualTo(64 << 20);
         assertThat(configuration.requestTimeout()).isEqualTo(Duration.ofMillis(1500));
     }
@@ -128,6 +131,7 @@ final class LayerSkipConfigurationTest {
                 "layerskip.top-k|many|a whole number, at least 0 (0: all tokens)",
                 "layerskip.top-p|0|above 0 and at most 1",
                 "layerskip.precision|fp8|FP32, INT8 or INT4",
+                "layerskip.kv-cache-type|int4|FLOAT32 or INT8",
                 "layerskip.cache-folder|' '|a folder",
                 "layerskip.prefix-caching|maybe|true or false",
                 "layerskip.threads|0|a whole number, at least 1",
