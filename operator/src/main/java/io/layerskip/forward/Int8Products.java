@@ -9,8 +9,7 @@ import java.util.List;
  * Products in int8: y = (round(x / s) W) s t, with a scale s for each row of x, its greatest
  * magnitude / 127, and a scale t for each output, as in LLM.int8() (Dettmers et al., 2022, section
  * 2.1, vector-wise quantization). Sums are integers, so a row has the same result in a pass of any
- * size. (Without VNNI instructions, the sum of two neighbouring products is cut off at 16 bits,
- * which weights seldom reach; it is cut off alike in every pass.)
+ * size and, as weights are {@link BytePairs}, on every processor.
  */
 final class Int8Products implements MatrixProducts {
 

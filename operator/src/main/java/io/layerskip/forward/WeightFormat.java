@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 
 /** How a matrix [out, in] is written in fewer bits, row by row: values, then scales. */
 enum WeightFormat {
-    /** A signed byte a weight and a scale a row. */
+    /** A signed byte a weight, in {@link BytePairs}, and a scale a row. */
     BYTE {
         @Override
         boolean transposed() {
@@ -23,15 +23,7 @@ enum WeightFormat {
 
         @Override
         void write(float[] row, ByteBuffer values, ByteBuffer scales) {
-            float greatest = 0;
-            for (float weight : row) {
-                greatest = Math.max(greatest, Math.abs(weight));
-            }
-            float scale = greatest / BYTE_LEVELS;
-            scales.putFloat(scale);
-            for (float weight : row) {
-                values.put((byte) (scale == 0 ? 0 : Math.round(weight / scale)));
-            }
+            scales.putFloat(BytePairs.write(row, values));
         }
     },
 
@@ -82,7 +74,6 @@ enum WeightFormat {
     /** Weights that share a scale in {@link #NIBBLE}. */
     static final int BLOCK = 32;
 
-    private static final int BYTE_LEVELS = 127;
     private static final int NIBBLE_ZERO = 8;
 
     /** Whether a file holds a matrix's values as [in, out], and not row by row. */

@@ -19,7 +19,7 @@ import java.util.Map;
 record WeightsLayout(Map<List<String>, Place> places) {
 
     /** Part of a file's hash; counts up when the layout or the rounding changes. */
-    static final String VERSION = "2";
+    static final String VERSION = "3";
 
     private static final int ALIGNMENT = 64;
 

@@ -24,17 +24,6 @@ class WeightFormatTest {
     }
 
     @Test
-    void aByteIsOffByHalfAStepAtTheMost() {
-        WeightFormat.BYTE.write(row, values, scales);
-
-        assertThat(values.position()).isEqualTo(WeightFormat.BYTE.valueBytes(INPUTS));
-        float scale = scales.getFloat(0);
-        for (int i = 0; i < INPUTS; i++) {
-            assertThat(values.get(i) * scale).isCloseTo(row[i], Offset.offset(0.501f * scale));
-        }
-    }
-
-    @Test
     void aNibbleIsOffByAStepAtTheMostAndTheGreatestIsExact() {
         WeightFormat.NIBBLE.write(row, values, scales);
 
