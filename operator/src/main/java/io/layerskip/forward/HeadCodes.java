@@ -1,8 +1,13 @@
 package io.layerskip.forward;
 
+import io.layerskip.model.FileBytes;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.WeightRows;
+import java.io.EOFException;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -67,6 +72,63 @@ final class HeadCodes {
             tasks.add(() -> codes.encode(block, head));
         }
         ParallelTasks.runOnCores(tasks.size(), tasks);
+        return codes;
+    }
+
+    /**
+     * Bytes in a file: block by block the tiles, positives and scales, little-endian; none where
+     * codes do not {@link #pay}.
+     */
+    static long bytes(ModelConfig config) {
+        if (!pay(config)) {
+            return 0;
+        }
+        long blocks = (config.vocabSize() + TOKENS - 1) / TOKENS;
+        return blocks * blockBytes((config.hiddenSize() + Integer.SIZE - 1) / Integer.SIZE);
+    }
+
+    private static int blockBytes(int words) {
+        return (words + 2) * TOKENS * Integer.BYTES;
+    }
+
+    /** Writes {@link #bytes} from a position of a file on. */
+    void write(FileChannel channel, long at) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(blockBytes(words)).order(ByteOrder.LITTLE_ENDIAN);
+        for (int block = 0; block < blocks(); block++) {
+            buffer.clear();
+            for (int word = 0; word < words; word++) {
+                buffer.asIntBuffer().put(tiles[block * words + word]);
+                buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+            }
+            buffer.asIntBuffer().put(positive, block * TOKENS, TOKENS);
+            buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+            buffer.asFloatBuffer().put(scales, block * TOKENS, TOKENS);
+            FileBytes.write(channel, buffer.rewind(), at + (long) block * buffer.capacity());
+        }
+    }
+
+    /**
+     * Reads what {@link #write} has written.
+     *
+     * @throws EOFException if the file has become shorter
+     */
+    static HeadCodes read(ModelConfig config, FileChannel channel, long from) throws IOException {
+        HeadCodes codes = new HeadCodes(config);
+        int words = codes.words;
+        ByteBuffer buffer = ByteBuffer.allocate(blockBytes(words)).order(ByteOrder.LITTLE_ENDIAN);
+        for (int block = 0; block < codes.blocks(); block++) {
+            if (!FileBytes.read(channel, buffer.clear(), from + (long) block * buffer.capacity())) {
+                throw new EOFException("the file of weights has become shorter");
+            }
+            buffer.flip();
+            for (int word = 0; word < words; word++) {
+                buffer.asIntBuffer().get(codes.tiles[block * words + word]);
+                buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+            }
+            buffer.asIntBuffer().get(codes.positive, block * TOKENS, TOKENS);
+            buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+            buffer.asFloatBuffer().get(codes.scales, block * TOKENS, TOKENS);
+        }
         return codes;
     }
 

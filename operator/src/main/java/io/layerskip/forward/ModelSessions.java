@@ -39,6 +39,7 @@ final class ModelSessions implements AutoCloseable {
     /** Each may need room for a second copy of its session's weights. */
     private static final int MAX_BUILDERS = 4;
 
+    private final Checkpoint checkpoint;
     private final PassThreads threads;
     private final Path root;
     private final Optional<QuantizedWeights> quantized;
@@ -53,6 +54,7 @@ final class ModelSessions implements AutoCloseable {
             Optional<QuantizedWeights> quantized,
             MatrixProducts products,
             MatrixProducts headProducts) {
+        this.checkpoint = checkpoint;
         this.threads = threads;
         this.root = checkpoint.folder().toAbsolutePath().getRoot();
         this.quantized = quantized;
@@ -167,6 +169,22 @@ final class ModelSessions implements AutoCloseable {
         } catch (OrtException e) {
             throw new ForwardException("cannot build a session: " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * What drafts are found by; empty where the head itself is as fast. Quantized weights have them
+     * in their file, of others they are made.
+     *
+     * @throws java.io.InterruptedIOException if the thread is interrupted
+     * @throws IOException if the file cannot be read
+     */
+    Optional<HeadCodes> headCodes() throws IOException {
+        if (quantized.isPresent()) {
+            return quantized.get().headCodes(checkpoint.config());
+        }
+        return HeadCodes.pay(checkpoint.config())
+                ? Optional.of(HeadCodes.of(checkpoint.config(), checkpoint.head()))
+                : Optional.empty();
     }
 
     @Override

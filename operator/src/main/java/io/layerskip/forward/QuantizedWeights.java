@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A checkpoint's matrices in fewer bits, in one file that sessions read.
+ * A checkpoint's matrices in fewer bits, and its {@link HeadCodes}, in one file.
  *
  * <p>It is made from the checkpoint, matrices side by side on all cores. With a cache folder it is
  * kept there and used again, by other processes too; without one it is temporary and {@link
@@ -119,6 +119,20 @@ final class QuantizedWeights implements AutoCloseable {
         return new Matrix(parts.get(0), file, layout.places().get(parts));
     }
 
+    /**
+     * The head's codes, if they pay.
+     *
+     * @throws IOException if the file cannot be read
+     */
+    Optional<HeadCodes> headCodes(ModelConfig config) throws IOException {
+        if (layout.headCodesLength() == 0) {
+            return Optional.empty();
+        }
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            return Optional.of(HeadCodes.read(config, channel, layout.headCodesOffset()));
+        }
+    }
+
     /** Bytes of all matrices' values. */
     long valueBytes() {
         return layout.places().values().stream().mapToLong(WeightsLayout.Place::valuesLength).sum();
@@ -126,7 +140,7 @@ final class QuantizedWeights implements AutoCloseable {
 
     /** Bytes that a model's matrices take. */
     static long bytes(ModelConfig config, Precision precision) {
-        return WeightsLayout.of(config, precision).length();
+        return WeightsLayout.of(config, precision).headCodesOffset();
     }
 
     /**
@@ -143,6 +157,10 @@ final class QuantizedWeights implements AutoCloseable {
         try (FileChannel channel =
                 FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             WeightsConversion.write(checkpoint, layout, channel, listener);
+            if (layout.headCodesLength() > 0) {
+                HeadCodes.of(checkpoint.config(), checkpoint.head())
+                        .write(channel, layout.headCodesOffset());
+            }
             WeightsChecksum.append(channel, layout.length(), listener);
         } catch (CheckpointException | InterruptedIOException | ClosedByInterruptException e) {
             throw e;

@@ -34,7 +34,7 @@ final class SharedSessions implements AutoCloseable {
     /**
      * Builds the sessions, which takes seconds for a large model.
      *
-     * @throws IOException if quantized weights cannot be made or written, or the thread is
+     * @throws IOException if quantized weights cannot be made, written or read, or the thread is
      *     interrupted
      * @throws ForwardException if ONNX Runtime cannot build a session
      */
@@ -61,10 +61,7 @@ final class SharedSessions implements AutoCloseable {
                 next = end;
                 from = to;
             }
-            headCodes =
-                    HeadCodes.pay(checkpoint.config())
-                            ? Optional.of(HeadCodes.of(checkpoint.config(), checkpoint.head()))
-                            : Optional.empty();
+            headCodes = built.headCodes();
         } catch (IOException | RuntimeException | Error e) {
             try {
                 close();

@@ -12,11 +12,13 @@ import java.util.Map;
  * <p>A matrix is one tensor of the checkpoint [out, in], or several that are multiplied with the
  * same rows, stacked: query, key and value. Its values lie as its product reads them, so that a
  * session folds nothing: int8 transposed [in, out], nibbles row by row [out, in]. Its scales follow
- * [out, scales of a row]. Both begin at multiples of {@value #ALIGNMENT} bytes.
+ * [out, scales of a row]. Both begin at multiples of {@value #ALIGNMENT} bytes. After all matrices
+ * follow the {@link HeadCodes}, where they pay.
  *
  * @param places by the names of the stacked tensors
+ * @param headCodesLength in bytes
  */
-record WeightsLayout(Map<List<String>, Place> places) {
+record WeightsLayout(Map<List<String>, Place> places, long headCodesLength) {
 
     /** Part of a file's hash; counts up when the layout or the rounding changes. */
     static final String VERSION = "3";
@@ -57,7 +59,7 @@ record WeightsLayout(Map<List<String>, Place> places) {
     static WeightsLayout of(ModelConfig config, Precision precision) {
         WeightFormat format = precision == Precision.INT4 ? WeightFormat.NIBBLE : WeightFormat.BYTE;
         Map<String, List<Long>> shapes = LlamaTensors.shapes(config);
-        WeightsLayout layout = new WeightsLayout(new LinkedHashMap<>());
+        WeightsLayout layout = new WeightsLayout(new LinkedHashMap<>(), HeadCodes.bytes(config));
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             LlamaTensors.Layer layer = LlamaTensors.layer(i);
             layout.add(format, shapes, layer.query(), layer.key(), layer.value());
@@ -76,11 +78,16 @@ record WeightsLayout(Map<List<String>, Place> places) {
                         .map(part -> Math.toIntExact(shapes.get(part).get(0)))
                         .toList();
         int inputs = Math.toIntExact(shapes.get(parts[0]).get(1));
-        places.put(List.of(parts), new Place(format, outputs, inputs, length()));
+        places.put(List.of(parts), new Place(format, outputs, inputs, headCodesOffset()));
+    }
+
+    /** Bytes of all. */
+    long length() {
+        return headCodesOffset() + headCodesLength;
     }
 
     /** Bytes of all matrices. */
-    long length() {
+    long headCodesOffset() {
         return places.values().stream().mapToLong(Place::end).max().orElse(0);
     }
 

@@ -2,27 +2,35 @@ package io.layerskip.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.layerskip.forward.Precision;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.CheckpointWriter;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Where the vocabulary is so large that drafts have a head of their own. */
 class LargeVocabularyTest {
 
     @TempDir Path folder;
 
-    @Test
-    void draftsByTheirOwnHeadChangeNothing() throws Exception {
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void draftsByTheirOwnHeadChangeNothing(Precision precision) throws Exception {
+        Path model = folder.resolve("model");
+        EngineSettings settings =
+                EngineSettings.builder(2)
+                        .precision(precision)
+                        .cacheFolder(folder.resolve("cache"))
+                        .build();
         new CheckpointWriter(3)
                 .config("vocab_size", 131_072)
                 .config("hidden_size", 256)
                 .config("tie_word_embeddings", true)
-                .write(folder);
-        try (Checkpoint checkpoint = Checkpoint.open(folder);
-                GenerationEngine engine =
-                        GenerationEngine.open(checkpoint, EngineSettings.builder(2).build())) {
+                .write(model);
+        try (Checkpoint checkpoint = Checkpoint.open(model);
+                GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
             for (double temperature : new double[] {0, 0.8}) {
                 GenerationResult plain = generate(engine, temperature, 0);
                 GenerationResult drafting = generate(engine, temperature, 3);

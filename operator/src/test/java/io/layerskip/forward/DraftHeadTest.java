@@ -1,12 +1,16 @@
 package io.layerskip.forward;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.CheckpointWriter;
 import io.layerskip.model.WeightRows;
+import java.io.EOFException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Random;
 import java.util.concurrent.ForkJoinPool;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,6 +53,36 @@ class DraftHeadTest {
             }
             assertThat(found).isGreaterThan(STATES * 9 / 10);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"256, 5000", "72, 2100"})
+    void codesFromAFileFindTheSame(int hiddenSize, int vocabSize) throws Exception {
+        try (Checkpoint checkpoint = checkpoint(hiddenSize, vocabSize);
+                FileChannel file =
+                        FileChannel.open(
+                                folder.resolve("codes"),
+                                StandardOpenOption.CREATE,
+                                StandardOpenOption.READ,
+                                StandardOpenOption.WRITE)) {
+            HeadCodes made = HeadCodes.of(checkpoint.config(), checkpoint.head());
+            made.write(file, 7);
+            HeadCodes read = HeadCodes.read(checkpoint.config(), file, 7);
+
+            CodedVector query = new CodedVector(hiddenSize);
+            query.set(state(new Random(5), hiddenSize));
+            for (int block = 0; block < made.blocks(); block++) {
+                assertThat(estimates(read, block, query)).isEqualTo(estimates(made, block, query));
+            }
+            assertThatThrownBy(() -> HeadCodes.read(checkpoint.config(), file, 8))
+                    .isInstanceOf(EOFException.class);
+        }
+    }
+
+    private static float[] estimates(HeadCodes codes, int block, CodedVector query) {
+        float[] estimates = new float[HeadCodes.TOKENS];
+        codes.estimate(block, query, new int[HeadCodes.TOKENS], estimates);
+        return estimates;
     }
 
     @ParameterizedTest
