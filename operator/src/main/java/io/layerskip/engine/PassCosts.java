@@ -10,6 +10,8 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -20,13 +22,20 @@ import java.util.concurrent.TimeUnit;
 final class PassCosts {
 
     private static final int[] SIZES = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 64, 128};
+
+    /** In the order in which they are timed: those that tell most of the others come first. */
+    private static final int[] TIMED = {1, 8, 2, 4, 6, 3, 5, 7, 16, 32, 64, 128, 12};
+
+    /** Of these, where passes are long. */
+    private static final int LEAST_TIMED = 4;
+
     private static final long TIME_LIMIT = TimeUnit.MILLISECONDS.toNanos(1500);
     private static final int REPETITIONS = 5;
 
     /** A pass that takes so long is timed once: what disturbs it is little against that. */
     private static final double LONG_MICROS = 5e3;
 
-    /** Until then the JVM has compiled what a pass runs. */
+    /** Until then the JVM has compiled what a pass runs; of a long one, that is little. */
     private static final long WARM_UP = TimeUnit.MILLISECONDS.toNanos(500);
 
     /** Of the sizes: small passes are most of what an engine does. */
@@ -62,8 +71,8 @@ final class PassCosts {
     }
 
     /**
-     * Measures a model that nobody uses yet, small passes first; takes about a second, and for a
-     * large model little more than {@code TIME_LIMIT}.
+     * Measures a model that nobody uses yet; takes about a second. Of a large model few sizes are
+     * timed; the passes that it then makes teach the others.
      *
      * @param cache empty; room for one block is needed
      */
@@ -91,24 +100,26 @@ final class PassCosts {
                     });
         }
         passes.add(rows -> model.logits(Math.min(rows, LayerSkipModel.MAX_LOGIT_ROWS)));
-        for (int i = 0; System.nanoTime() < start + WARM_UP; i++) {
-            passes.get(i % passes.size()).run(SIZES[i / passes.size() % WARM_UP_SIZES]);
+        boolean longPasses = false;
+        for (int i = 0; System.nanoTime() < start + WARM_UP && !longPasses; i++) {
+            Pass pass = passes.get(i % passes.size());
+            int size = SIZES[i / passes.size() % WARM_UP_SIZES];
+            double micros = time(pass, size, 1);
+            longPasses = i >= passes.size() && micros > LONG_MICROS;
         }
-        double[][] micros = new double[passes.size()][SIZES.length];
-        int measured = 0;
-        while (measured < SIZES.length
-                && (measured < 2 || System.nanoTime() < start + TIME_LIMIT)) {
-            for (int i = 0; i < passes.size(); i++) {
-                micros[i][measured] = time(passes.get(i), SIZES[measured]);
+        List<SortedMap<Integer, Double>> timed = new ArrayList<>();
+        passes.forEach(pass -> timed.add(new TreeMap<>()));
+        int count = longPasses ? LEAST_TIMED : TIMED.length;
+        for (int i = 0; i < count && (i < 2 || System.nanoTime() < start + TIME_LIMIT); i++) {
+            for (int pass = 0; pass < passes.size(); pass++) {
+                timed.get(pass).put(TIMED[i], time(passes.get(pass), TIMED[i], REPETITIONS));
             }
-            measured++;
         }
         List<CostCurve> segments = new ArrayList<>();
         for (int i = 0; i < model.segments(); i++) {
-            segments.add(curve(SIZES.length, measured, micros[i]));
+            segments.add(curve(timed.get(i), Integer.MAX_VALUE));
         }
-        int headSizes = Arrays.binarySearch(SIZES, LayerSkipModel.MAX_LOGIT_ROWS) + 1;
-        CostCurve head = curve(headSizes, Math.min(measured, headSizes), micros[model.segments()]);
+        CostCurve head = curve(timed.get(model.segments()), LayerSkipModel.MAX_LOGIT_ROWS);
         return new PassCosts(segments, head, draftHead(model), choices(model));
     }
 
@@ -118,7 +129,7 @@ final class PassCosts {
             return Optional.empty();
         }
         model.draftLogits(LayerSkipModel.MAX_LOGIT_ROWS);
-        double micros = time(model::draftLogits, 1);
+        double micros = time(model::draftLogits, 1, REPETITIONS);
         return Optional.of(new CostCurve(new int[] {1, 2}, new double[] {micros, 2 * micros}));
     }
 
@@ -132,14 +143,16 @@ final class PassCosts {
                             distribution.set(logits, 0);
                             distribution.confidence();
                         },
-                        1),
-                time(rows -> model.argmax(0), 1),
+                        1,
+                        REPETITIONS),
+                time(rows -> model.argmax(0), 1, REPETITIONS),
                 time(
                         rows -> {
                             distribution.set(logits, 0, new Sampling(1, 0, 1));
                             distribution.sample(0, 0);
                         },
-                        1));
+                        1,
+                        REPETITIONS));
     }
 
     @FunctionalInterface
@@ -147,18 +160,20 @@ final class PassCosts {
         void run(int rows);
     }
 
-    /** Sizes that there was no time for get what those before them suggest. */
-    private static CostCurve curve(int count, int measured, double[] micros) {
-        int[] sizes = Arrays.copyOf(SIZES, count);
+    /** A curve with all sizes up to one; those that were not timed get what the others suggest. */
+    private static CostCurve curve(SortedMap<Integer, Double> timed, int largest) {
         CostCurve known =
-                new CostCurve(Arrays.copyOf(sizes, measured), Arrays.copyOf(micros, measured));
+                new CostCurve(
+                        timed.keySet().stream().mapToInt(Integer::intValue).toArray(),
+                        timed.values().stream().mapToDouble(Double::doubleValue).toArray());
+        int[] sizes = Arrays.stream(SIZES).filter(size -> size <= largest).toArray();
         return new CostCurve(sizes, Arrays.stream(sizes).mapToDouble(known::at).toArray());
     }
 
     /** The least of some times, in µs: whatever else the machine does makes them longer. */
-    private static double time(Pass pass, int rows) {
+    private static double time(Pass pass, int rows, int repetitions) {
         double least = Double.POSITIVE_INFINITY;
-        for (int i = 0; i < REPETITIONS && (i == 0 || least < LONG_MICROS); i++) {
+        for (int i = 0; i < repetitions && (i == 0 || least < LONG_MICROS); i++) {
             long start = System.nanoTime();
             pass.run(rows);
             least = Math.min(least, (System.nanoTime() - start) / 1e3);
