@@ -1,5 +1,7 @@
 package io.layerskip.connectors;
 
+import static java.util.Map.entry;
+
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -9,6 +11,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
@@ -16,6 +19,7 @@ import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
 
@@ -42,9 +46,13 @@ import org.apache.flink.annotation.PublicEvolving;
  * </table>
  *
  * <p>Ranges are those of {@link GenerationParameters}. A whole number is written without fraction
- * and exponent: {@code 5.0} is refused. Further fields are allowed and left alone. Refused are a
- * name that an object has twice, more than {@value #MAX_NESTING} levels, anything after the object,
- * and half a surrogate pair in a text.
+ * and exponent: {@code 5.0} is refused. Refused are a name that an object has twice, more than
+ * {@value #MAX_NESTING} levels, anything after the object, and half a surrogate pair in a text. A
+ * byte order mark at the start is skipped.
+ *
+ * <p>Fields of OpenAI's and vLLM's that would change the answer but are not served, such as {@code
+ * n} or {@code logprobs}, are refused unless they ask for nothing, as {@code "n": 1} does. Other
+ * fields are allowed and left alone.
  *
  * <p>Thread-safe.
  */
@@ -60,6 +68,11 @@ public final class CompletionRequestFormat implements Serializable {
     private static final long serialVersionUID = 1;
 
     private static final JsonMapper JSON = newMapper();
+
+    /** Fields that are not served, each with the value that asks for nothing. */
+    private static final Map<String, JsonNode> NOT_SERVED = notServed();
+
+    private static final char BYTE_ORDER_MARK = '\uFEFF';
 
     private final int maxValueBytes;
 
@@ -99,6 +112,29 @@ public final class CompletionRequestFormat implements Serializable {
                 .build();
     }
 
+    private static Map<String, JsonNode> notServed() {
+        JsonNodeFactory json = JsonNodeFactory.instance;
+        return Map.ofEntries(
+                entry("n", json.numberNode(1)),
+                entry("best_of", json.numberNode(1)),
+                entry("echo", json.booleanNode(false)),
+                entry("stream", json.booleanNode(false)),
+                entry("suffix", json.textNode("")),
+                entry("logprobs", json.booleanNode(false)),
+                entry("top_logprobs", json.numberNode(0)),
+                entry("prompt_logprobs", json.numberNode(0)),
+                entry("logit_bias", json.objectNode()),
+                entry("presence_penalty", json.numberNode(0)),
+                entry("frequency_penalty", json.numberNode(0)),
+                entry("repetition_penalty", json.numberNode(1)),
+                entry("length_penalty", json.numberNode(1)),
+                entry("use_beam_search", json.booleanNode(false)),
+                entry("min_p", json.numberNode(0)),
+                entry("min_tokens", json.numberNode(0)),
+                entry("stop_token_ids", json.arrayNode()),
+                entry("response_format", json.objectNode().put("type", "text")));
+    }
+
     /**
      * Reads the request in a Kafka record; its id is the record's position if it has none.
      *
@@ -134,6 +170,9 @@ public final class CompletionRequestFormat implements Serializable {
         RequestFields fields = new RequestFields(readTree(decode(value)));
         String prompt = fields.text("prompt").orElseThrow(() -> missing("prompt"));
         String id = fields.id().orElse(defaultId);
+        for (Map.Entry<String, JsonNode> field : NOT_SERVED.entrySet()) {
+            fields.refuseUnless(field.getKey(), field.getValue());
+        }
         GenerationParameters parameters = parameters(fields);
         RequestContext context = new RequestContext(fields.json("metadata"), source);
         return new GenerationRequest(id, prompt, parameters, context.toAttachment());
@@ -158,15 +197,17 @@ public final class CompletionRequestFormat implements Serializable {
     }
 
     private static String decode(byte[] value) throws InvalidRequestException {
+        String text;
         try {
             // A decoder of its own reports malformed input; String's would put U+FFFD in its place.
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(value)).toString();
+            text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(value)).toString();
         } catch (CharacterCodingException e) {
             throw new InvalidRequestException(
                     ErrorClass.INVALID_UTF8,
                     "the value's bytes are not UTF-8: " + e.getMessage(),
                     e);
         }
+        return !text.isEmpty() && text.charAt(0) == BYTE_ORDER_MARK ? text.substring(1) : text;
     }
 
     private static JsonNode readTree(String json) throws InvalidRequestException {

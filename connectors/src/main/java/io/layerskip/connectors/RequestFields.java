@@ -114,6 +114,21 @@ final class RequestFields {
         return Optional.of(checkEncodable(name, value.get().toString()));
     }
 
+    /** Refuses a field that asks for something which is not served; one value asks for nothing. */
+    void refuseUnless(String name, JsonNode neutral) throws InvalidRequestException {
+        Optional<JsonNode> value = field(name);
+        if (value.isPresent() && !value.get().equals(RequestFields::compare, neutral)) {
+            throw wrong(name, value.get(), neutral + " or no such field, as it is not served");
+        }
+    }
+
+    private static int compare(JsonNode value, JsonNode other) {
+        if (value.isNumber() && other.isNumber()) {
+            return value.decimalValue().compareTo(other.decimalValue());
+        }
+        return value.equals(other) ? 0 : 1;
+    }
+
     private Optional<JsonNode> field(String name) {
         return Optional.ofNullable(object.get(name)).filter(value -> !value.isNull());
     }

@@ -71,8 +71,59 @@ class CompletionRequestFormatTest {
 
     @Test
     void unknownFieldsAreLeftAlone() throws InvalidRequestException {
-        assertThat(parse("{\"prompt\": \"Hi\", \"model\": \"m\", \"stream\": [1]}").prompt())
+        assertThat(parse("{\"prompt\": \"Hi\", \"model\": \"m\", \"user\": [1]}").prompt())
                 .isEqualTo("Hi");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\"n\": 3",
+                "\"best_of\": 2",
+                "\"echo\": true",
+                "\"stream\": true",
+                "\"suffix\": \"x\"",
+                "\"logprobs\": 0",
+                "\"top_logprobs\": 5",
+                "\"logit_bias\": {\"50\": -100}",
+                "\"presence_penalty\": 0.5",
+                "\"frequency_penalty\": -0.1",
+                "\"repetition_penalty\": 1.1",
+                "\"min_p\": 1e-999",
+                "\"min_tokens\": \"0\"",
+                "\"response_format\": {\"type\": \"json_object\"}"
+            })
+    void whatIsNotServedIsRefusedByName(String field) {
+        InvalidRequestException refusal =
+                catchThrowableOfType(
+                        InvalidRequestException.class,
+                        () -> parse("{\"prompt\": \"Hi\", " + field + "}"));
+
+        assertThat(refusal.errorClass()).isEqualTo(ErrorClass.INVALID_REQUEST);
+        assertThat(refusal)
+                .hasMessageStartingWith(field.substring(1, field.indexOf('"', 1)) + " is ")
+                .hasMessageEndingWith("not served");
+    }
+
+    @Test
+    void whatIsNotServedMayAskForNothing() throws InvalidRequestException {
+        GenerationRequest request =
+                parse(
+                        """
+                        {"prompt": "Hi", "n": 1, "best_of": 1, "echo": false, "stream": false,
+                         "suffix": null, "logprobs": null, "logit_bias": {},
+                         "presence_penalty": 0.0, "frequency_penalty": 0e9,
+                         "repetition_penalty": 1.0, "min_p": 0, "min_tokens": 0,
+                         "response_format": {"type": "text"}}
+                        """);
+
+        assertThat(request.parameters()).isEqualTo(GenerationParameters.DEFAULTS);
+    }
+
+    @Test
+    void aByteOrderMarkIsSkipped() throws InvalidRequestException {
+        assertThat(parse("\uFEFF{\"prompt\": \"Hi\"}").prompt()).isEqualTo("Hi");
+        assertThat(parse("{\"prompt\": \"\uFEFFHi\"}").prompt()).isEqualTo("\uFEFFHi");
     }
 
     @Test
