@@ -7,6 +7,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.IntBuffer;
 import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -95,13 +96,12 @@ final class HeadCodes {
     void write(FileChannel channel, long at) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(blockBytes(words)).order(ByteOrder.LITTLE_ENDIAN);
         for (int block = 0; block < blocks(); block++) {
-            buffer.clear();
+            IntBuffer ints = buffer.clear().asIntBuffer();
             for (int word = 0; word < words; word++) {
-                buffer.asIntBuffer().put(tiles[block * words + word]);
-                buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+                ints.put(tiles[block * words + word]);
             }
-            buffer.asIntBuffer().put(positive, block * TOKENS, TOKENS);
-            buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+            ints.put(positive, block * TOKENS, TOKENS);
+            buffer.position(ints.position() * Integer.BYTES);
             buffer.asFloatBuffer().put(scales, block * TOKENS, TOKENS);
             FileBytes.write(channel, buffer.rewind(), at + (long) block * buffer.capacity());
         }
@@ -120,13 +120,12 @@ final class HeadCodes {
             if (!FileBytes.read(channel, buffer.clear(), from + (long) block * buffer.capacity())) {
                 throw new EOFException("the file of weights has become shorter");
             }
-            buffer.flip();
+            IntBuffer ints = buffer.flip().asIntBuffer();
             for (int word = 0; word < words; word++) {
-                buffer.asIntBuffer().get(codes.tiles[block * words + word]);
-                buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+                ints.get(codes.tiles[block * words + word]);
             }
-            buffer.asIntBuffer().get(codes.positive, block * TOKENS, TOKENS);
-            buffer.position(buffer.position() + TOKENS * Integer.BYTES);
+            ints.get(codes.positive, block * TOKENS, TOKENS);
+            buffer.position(ints.position() * Integer.BYTES);
             buffer.asFloatBuffer().get(codes.scales, block * TOKENS, TOKENS);
         }
         return codes;

@@ -159,12 +159,11 @@ final class LayerSkipAsyncFunctionTest {
                         .findFirst()
                         .orElseThrow();
         // Closed models that other tests still refer to keep theirs.
-        for (int unchanged = 0; unchanged < COLLECTIONS; unchanged++) {
+        int unchanged = 0;
+        while (unchanged < COLLECTIONS) {
             long before = direct.getMemoryUsed();
             System.gc();
-            if (direct.getMemoryUsed() < before) {
-                unchanged = 0;
-            }
+            unchanged = direct.getMemoryUsed() < before ? 0 : unchanged + 1;
         }
     }
 
