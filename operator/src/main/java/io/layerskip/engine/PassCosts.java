@@ -104,7 +104,7 @@ final class PassCosts {
         for (int i = 0; System.nanoTime() < start + WARM_UP && !longPasses; i++) {
             Pass pass = passes.get(i % passes.size());
             int size = SIZES[i / passes.size() % WARM_UP_SIZES];
-            double micros = time(pass, size, 1);
+            double micros = timeOnce(pass, size);
             longPasses = i >= passes.size() && micros > LONG_MICROS;
         }
         List<SortedMap<Integer, Double>> timed = new ArrayList<>();
@@ -112,7 +112,7 @@ final class PassCosts {
         int count = longPasses ? LEAST_TIMED : TIMED.length;
         for (int i = 0; i < count && (i < 2 || System.nanoTime() < start + TIME_LIMIT); i++) {
             for (int pass = 0; pass < passes.size(); pass++) {
-                timed.get(pass).put(TIMED[i], time(passes.get(pass), TIMED[i], REPETITIONS));
+                timed.get(pass).put(TIMED[i], time(passes.get(pass), TIMED[i]));
             }
         }
         List<CostCurve> segments = new ArrayList<>();
@@ -129,7 +129,7 @@ final class PassCosts {
             return Optional.empty();
         }
         model.draftLogits(LayerSkipModel.MAX_LOGIT_ROWS);
-        double micros = time(model::draftLogits, 1, REPETITIONS);
+        double micros = time(model::draftLogits, 1);
         return Optional.of(new CostCurve(new int[] {1, 2}, new double[] {micros, 2 * micros}));
     }
 
@@ -143,16 +143,14 @@ final class PassCosts {
                             distribution.set(logits, 0);
                             distribution.confidence();
                         },
-                        1,
-                        REPETITIONS),
-                time(rows -> model.argmax(0), 1, REPETITIONS),
+                        1),
+                time(rows -> model.argmax(0), 1),
                 time(
                         rows -> {
                             distribution.set(logits, 0, new Sampling(1, 0, 1));
                             distribution.sample(0, 0);
                         },
-                        1,
-                        REPETITIONS));
+                        1));
     }
 
     @FunctionalInterface
@@ -171,14 +169,18 @@ final class PassCosts {
     }
 
     /** The least of some times, in µs: whatever else the machine does makes them longer. */
-    private static double time(Pass pass, int rows, int repetitions) {
-        double least = Double.POSITIVE_INFINITY;
-        for (int i = 0; i < repetitions && (i == 0 || least < LONG_MICROS); i++) {
-            long start = System.nanoTime();
-            pass.run(rows);
-            least = Math.min(least, (System.nanoTime() - start) / 1e3);
+    private static double time(Pass pass, int rows) {
+        double least = timeOnce(pass, rows);
+        for (int i = 1; i < REPETITIONS && least < LONG_MICROS; i++) {
+            least = Math.min(least, timeOnce(pass, rows));
         }
         return least;
+    }
+
+    private static double timeOnce(Pass pass, int rows) {
+        long start = System.nanoTime();
+        pass.run(rows);
+        return (System.nanoTime() - start) / 1e3;
     }
 
     /**

@@ -48,8 +48,8 @@ final class HeadCodes {
         this.vocabSize = config.vocabSize();
         this.width = config.hiddenSize();
         this.rotation = new SignRotation(width);
-        this.words = (width + Integer.SIZE - 1) / Integer.SIZE;
-        int blocks = (vocabSize + TOKENS - 1) / TOKENS;
+        this.words = words(config);
+        int blocks = blocks(config);
         this.tiles = new int[blocks * words][TOKENS];
         this.positive = new int[blocks * TOKENS];
         this.scales = new float[blocks * TOKENS];
@@ -84,8 +84,15 @@ final class HeadCodes {
         if (!pay(config)) {
             return 0;
         }
-        long blocks = (config.vocabSize() + TOKENS - 1) / TOKENS;
-        return blocks * blockBytes((config.hiddenSize() + Integer.SIZE - 1) / Integer.SIZE);
+        return (long) blocks(config) * blockBytes(words(config));
+    }
+
+    private static int blocks(ModelConfig config) {
+        return (config.vocabSize() + TOKENS - 1) / TOKENS;
+    }
+
+    private static int words(ModelConfig config) {
+        return (config.hiddenSize() + Integer.SIZE - 1) / Integer.SIZE;
     }
 
     private static int blockBytes(int words) {
@@ -173,7 +180,7 @@ final class HeadCodes {
 
     /** Blocks of {@value #TOKENS} tokens. */
     int blocks() {
-        return (vocabSize + TOKENS - 1) / TOKENS;
+        return tiles.length / words;
     }
 
     /**

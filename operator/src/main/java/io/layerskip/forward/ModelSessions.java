@@ -179,12 +179,13 @@ final class ModelSessions implements AutoCloseable {
      * @throws IOException if the file cannot be read
      */
     Optional<HeadCodes> headCodes() throws IOException {
-        if (quantized.isPresent()) {
-            return quantized.get().headCodes(checkpoint.config());
+        if (!HeadCodes.pay(checkpoint.config())) {
+            return Optional.empty();
         }
-        return HeadCodes.pay(checkpoint.config())
-                ? Optional.of(HeadCodes.of(checkpoint.config(), checkpoint.head()))
-                : Optional.empty();
+        return Optional.of(
+                quantized.isPresent()
+                        ? quantized.get().headCodes(checkpoint.config())
+                        : HeadCodes.of(checkpoint.config(), checkpoint.head()));
     }
 
     @Override

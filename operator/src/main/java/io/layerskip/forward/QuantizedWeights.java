@@ -120,16 +120,13 @@ final class QuantizedWeights implements AutoCloseable {
     }
 
     /**
-     * The head's codes, if they pay.
+     * The head's codes, for a model where they pay.
      *
      * @throws IOException if the file cannot be read
      */
-    Optional<HeadCodes> headCodes(ModelConfig config) throws IOException {
-        if (layout.headCodesLength() == 0) {
-            return Optional.empty();
-        }
+    HeadCodes headCodes(ModelConfig config) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return Optional.of(HeadCodes.read(config, channel, layout.headCodesOffset()));
+            return HeadCodes.read(config, channel, layout.matricesLength());
         }
     }
 
@@ -140,7 +137,7 @@ final class QuantizedWeights implements AutoCloseable {
 
     /** Bytes that a model's matrices take. */
     static long bytes(ModelConfig config, Precision precision) {
-        return WeightsLayout.of(config, precision).headCodesOffset();
+        return WeightsLayout.of(config, precision).matricesLength();
     }
 
     /**
@@ -157,9 +154,9 @@ final class QuantizedWeights implements AutoCloseable {
         try (FileChannel channel =
                 FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             WeightsConversion.write(checkpoint, layout, channel, listener);
-            if (layout.headCodesLength() > 0) {
+            if (HeadCodes.pay(checkpoint.config())) {
                 HeadCodes.of(checkpoint.config(), checkpoint.head())
-                        .write(channel, layout.headCodesOffset());
+                        .write(channel, layout.matricesLength());
             }
             WeightsChecksum.append(channel, layout.length(), listener);
         } catch (CheckpointException | InterruptedIOException | ClosedByInterruptException e) {

@@ -78,16 +78,16 @@ record WeightsLayout(Map<List<String>, Place> places, long headCodesLength) {
                         .map(part -> Math.toIntExact(shapes.get(part).get(0)))
                         .toList();
         int inputs = Math.toIntExact(shapes.get(parts[0]).get(1));
-        places.put(List.of(parts), new Place(format, outputs, inputs, headCodesOffset()));
+        places.put(List.of(parts), new Place(format, outputs, inputs, matricesLength()));
     }
 
     /** Bytes of all. */
     long length() {
-        return headCodesOffset() + headCodesLength;
+        return matricesLength() + headCodesLength;
     }
 
     /** Bytes of all matrices. */
-    long headCodesOffset() {
+    long matricesLength() {
         return places.values().stream().mapToLong(Place::end).max().orElse(0);
     }
 
