@@ -4,17 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
-import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.MappingIterator;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.layerskip.connectors.DeadLetterFormat;
 import io.layerskip.jobs.GenerationJob;
 import io.layerskip.local.EmbeddedBroker;
+import io.layerskip.tests.cluster.GoldenCase;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -89,7 +86,7 @@ class GenerationJobITCase {
 
     @Test
     void aPromptBecomesACompletionWithItsKeyHeadersAndMetadata() throws Exception {
-        GoldenCase golden = golden().get(0);
+        GoldenCase golden = GoldenCase.all().get(0);
         ObjectNode request = request("a", golden);
         request.putObject("metadata").put("customer", 7);
         topics.send(List.of(record("key", request.toString())));
@@ -133,7 +130,7 @@ class GenerationJobITCase {
     @Test
     void aPromptThatTakesTooLongIsADeadLetterWithWhatWasWritten() throws Exception {
         String value =
-                request("slow", golden().get(0))
+                request("slow", GoldenCase.all().get(0))
                         .put("ignore_eos", true)
                         .put("max_tokens", 400)
                         .toString();
@@ -213,6 +210,7 @@ class GenerationJobITCase {
     @Test
     void whenTaskManagersDieTwiceEveryRequestHasStillLeftExactlyOnce(
             @InjectMiniCluster MiniCluster cluster) throws Exception {
+        List<GoldenCase> cases = GoldenCase.all();
         Map<String, GoldenCase> goldenById = new HashMap<>();
         Set<String> badIds = new HashSet<>();
         List<ProducerRecord<byte[], byte[]>> records = new ArrayList<>();
@@ -222,7 +220,7 @@ class GenerationJobITCase {
                 badIds.add(id);
                 records.add(record(id, "no JSON"));
             } else {
-                GoldenCase golden = golden().get(i % golden().size());
+                GoldenCase golden = cases.get(i % cases.size());
                 goldenById.put(id, golden);
                 records.add(record(id, request(id, golden).toString()));
             }
@@ -431,23 +429,6 @@ class GenerationJobITCase {
     private static ObjectNode request(String id, GoldenCase golden) {
         return JSON.createObjectNode().put("id", id).put("prompt", golden.prompt());
     }
-
-    private static List<GoldenCase> golden() throws IOException {
-        try (InputStream file =
-                        GenerationJob.class.getResourceAsStream(
-                                "/models/layerskip-intents-9M.golden.jsonl");
-                MappingIterator<GoldenCase> cases =
-                        JSON.readerFor(GoldenCase.class).readValues(file)) {
-            return cases.readAll();
-        }
-    }
-
-    @JsonIgnoreProperties(ignoreUnknown = true)
-    private record GoldenCase(
-            String prompt,
-            @JsonProperty("prompt_ids") List<Integer> promptIds,
-            String completion,
-            @JsonProperty("completion_ids") List<Integer> completionIds) {}
 
     private ProducerRecord<byte[], byte[]> record(String key, String value) {
         return new ProducerRecord<>(

@@ -95,7 +95,7 @@ class JobJarITCase {
     private Process flinkRun(String... arguments) throws IOException {
         Files.writeString(folder.resolve("config.yaml"), "parallelism.default: 1\n");
         List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.add(Jvm.program("java"));
         command.addAll(Jvm.flinkOptions());
         command.addAll(List.of("-cp", Jvm.flinkClassPath(), CliFrontend.class.getName()));
         command.addAll(List.of("run", "-t", "local", JAR.toString()));

@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.BufferedReader;
+import io.layerskip.tests.cluster.GoldenCase;
+import io.layerskip.tests.cluster.Jvm;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,7 +43,7 @@ class OlderProcessorITCase {
 
     @Test
     void avx512IsHidden() throws Exception {
-        assertThat(run(olderProcessor, java(), "-XX:+PrintFlagsFinal", "-version"))
+        assertThat(run(olderProcessor, Jvm.program("java"), "-XX:+PrintFlagsFinal", "-version"))
                 .containsPattern("UseAVX += 2 ");
     }
 
@@ -62,18 +62,11 @@ class OlderProcessorITCase {
 
     private static List<String> requests() throws IOException {
         List<String> requests = new ArrayList<>();
-        try (BufferedReader golden =
-                new BufferedReader(
-                        new InputStreamReader(
-                                OlderProcessorITCase.class.getResourceAsStream(
-                                        "/models/layerskip-intents-9M.golden.jsonl"),
-                                StandardCharsets.UTF_8))) {
-            for (String line = golden.readLine(); line != null; line = golden.readLine()) {
-                ObjectNode request = JSON.createObjectNode();
-                request.set("prompt", JSON.readTree(line).get("prompt"));
-                request.put("ignore_eos", true).put("max_tokens", MAX_TOKENS);
-                requests.add(request.toString());
-            }
+        for (GoldenCase golden : GoldenCase.all()) {
+            ObjectNode request = JSON.createObjectNode();
+            request.put("prompt", golden.prompt());
+            request.put("ignore_eos", true).put("max_tokens", MAX_TOKENS);
+            requests.add(request.toString());
         }
         return requests;
     }
@@ -82,7 +75,7 @@ class OlderProcessorITCase {
         Path completions = Files.createTempFile(folder, "completions", ".jsonl");
         Stream<String> command =
                 Stream.of(
-                        java(),
+                        Jvm.program("java"),
                         "-jar",
                         JAR.toString(),
                         "generate",
@@ -98,10 +91,6 @@ class OlderProcessorITCase {
             tokens.add(completion.at("/choices/0/token_ids").toString());
         }
         return tokens;
-    }
-
-    private static String java() {
-        return ProcessHandle.current().info().command().orElseThrow();
     }
 
     private static String run(String... command) throws Exception {

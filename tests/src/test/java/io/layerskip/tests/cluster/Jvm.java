@@ -1,6 +1,7 @@
 package io.layerskip.tests.cluster;
 
 import java.io.File;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -26,6 +27,11 @@ public final class Jvm {
                     "/org/lz4/");
 
     private Jvm() {}
+
+    /** A program of this JDK, such as java. */
+    public static String program(String name) {
+        return Path.of(System.getProperty("java.home"), "bin", name).toString();
+    }
 
     /** The class path of the tests. */
     public static String testClassPath() {

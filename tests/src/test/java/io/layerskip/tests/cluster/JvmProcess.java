@@ -36,7 +36,7 @@ final class JvmProcess implements AutoCloseable {
     static JvmProcess start(Program program, Map<String, String> environment, Path log)
             throws IOException {
         List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.add(Jvm.program("java"));
         command.addAll(program.options());
         command.addAll(List.of("-cp", program.classPath(), program.main()));
         command.addAll(program.arguments());
@@ -74,7 +74,7 @@ final class JvmProcess implements AutoCloseable {
 
     /** Asks the JVM itself, with jcmd; returns the answer. */
     String ask(String command) throws IOException, InterruptedException {
-        String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
+        String jcmd = Jvm.program("jcmd");
         return run(jcmd, Long.toString(pid()), command);
     }
 

@@ -58,7 +58,7 @@ class KafkaSecurityITCase {
 
     private static void keytool(Path store, String... arguments) throws Exception {
         List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
+        command.add(Jvm.program("keytool"));
         command.addAll(List.of(arguments));
         command.addAll(List.of("-alias", "broker", "-storetype", "PKCS12"));
         command.addAll(List.of("-keystore", store.toString(), "-storepass", STORE_PASSWORD));

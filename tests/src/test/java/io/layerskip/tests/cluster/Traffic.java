@@ -1,12 +1,8 @@
 package io.layerskip.tests.cluster;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.MappingIterator;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.layerskip.jobs.GenerationJob;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -100,15 +96,7 @@ final class Traffic implements AutoCloseable {
 
     /** The bundled model's golden prompts. */
     static List<String> goldenPrompts() throws IOException {
-        List<String> prompts = new ArrayList<>();
-        try (InputStream golden =
-                        GenerationJob.class.getResourceAsStream(
-                                "/models/layerskip-intents-9M.golden.jsonl");
-                MappingIterator<JsonNode> lines =
-                        JSON.readerFor(JsonNode.class).readValues(golden)) {
-            lines.forEachRemaining(line -> prompts.add(line.path("prompt").asText()));
-        }
-        return prompts;
+        return GoldenCase.all().stream().map(GoldenCase::prompt).toList();
     }
 
     /** Starts to send. */
