@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.util.RawValue;
 import io.layerskip.engine.FinishReason;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
-import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.time.Clock;
 import java.time.Instant;
@@ -38,7 +37,7 @@ import org.apache.flink.annotation.PublicEvolving;
  * <p>Thread-safe.
  */
 @PublicEvolving
-public final class CompletionFormat implements Serializable {
+public final class CompletionFormat implements ResultFormat {
 
     private static final long serialVersionUID = 1;
 
@@ -75,7 +74,8 @@ public final class CompletionFormat implements Serializable {
         return format(result, RequestContext.of(result));
     }
 
-    byte[] format(GenerationResult result, RequestContext context) {
+    @Override
+    public byte[] format(GenerationResult result, RequestContext context) {
         ObjectNode completion = JSON.createObjectNode();
         completion.put("id", result.id());
         completion.put("object", "text_completion");
@@ -84,7 +84,7 @@ public final class CompletionFormat implements Serializable {
         result.systemFingerprint()
                 .ifPresent(fingerprint -> completion.put("system_fingerprint", fingerprint));
         addChoice(completion.putArray("choices"), result);
-        addUsage(completion.putObject("usage"), result.statistics());
+        completion.set("usage", usage(result.statistics()));
         context.metadata()
                 .ifPresent(json -> completion.putRawValue("metadata", new RawValue(json)));
         try {
@@ -119,7 +119,9 @@ public final class CompletionFormat implements Serializable {
         };
     }
 
-    private static void addUsage(ObjectNode usage, GenerationStatistics statistics) {
+    /** OpenAI's usage object. */
+    static ObjectNode usage(GenerationStatistics statistics) {
+        ObjectNode usage = JSON.createObjectNode();
         int accepted = statistics.acceptedTokens();
         usage.put("prompt_tokens", statistics.promptTokens());
         usage.put("completion_tokens", statistics.completionTokens());
@@ -127,5 +129,6 @@ public final class CompletionFormat implements Serializable {
         usage.putObject("completion_tokens_details")
                 .put("accepted_prediction_tokens", accepted)
                 .put("rejected_prediction_tokens", statistics.draftedTokens() - accepted);
+        return usage;
     }
 }

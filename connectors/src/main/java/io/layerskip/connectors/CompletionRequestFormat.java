@@ -3,7 +3,6 @@ package io.layerskip.connectors;
 import static java.util.Map.entry;
 
 import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
@@ -15,10 +14,6 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
-import java.io.Serializable;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
@@ -57,7 +52,7 @@ import org.apache.flink.annotation.PublicEvolving;
  * <p>Thread-safe.
  */
 @PublicEvolving
-public final class CompletionRequestFormat implements Serializable {
+public final class CompletionRequestFormat implements RequestFormat {
 
     /** The size of a value that is let in unless told otherwise, in bytes: 1 MiB. */
     public static final int DEFAULT_MAX_VALUE_BYTES = 1024 * 1024;
@@ -71,8 +66,6 @@ public final class CompletionRequestFormat implements Serializable {
 
     /** Fields that are not served, each with the value that asks for nothing. */
     private static final Map<String, JsonNode> NOT_SERVED = notServed();
-
-    private static final char BYTE_ORDER_MARK = '\uFEFF';
 
     private final int maxValueBytes;
 
@@ -135,17 +128,9 @@ public final class CompletionRequestFormat implements Serializable {
                 entry("response_format", json.objectNode().put("type", "text")));
     }
 
-    /**
-     * Reads the request in a Kafka record; its id is the record's position if it has none.
-     *
-     * @throws InvalidRequestException if the record's value is no request
-     */
+    @Override
     public GenerationRequest parse(SourceRecord source) throws InvalidRequestException {
-        if (source.value().isEmpty()) {
-            throw new InvalidRequestException(
-                    ErrorClass.NULL_VALUE, "the record has no value; expected: a JSON object");
-        }
-        return parse(source.value().get(), source.position(), Optional.of(source));
+        return parse(RecordText.of(source, maxValueBytes), source.position(), Optional.of(source));
     }
 
     /**
@@ -156,18 +141,13 @@ public final class CompletionRequestFormat implements Serializable {
      * @throws InvalidRequestException if the value is no request
      */
     public GenerationRequest parse(byte[] value, String defaultId) throws InvalidRequestException {
-        return parse(value, defaultId, Optional.empty());
+        return parse(RecordText.of(value, maxValueBytes), defaultId, Optional.empty());
     }
 
-    private GenerationRequest parse(byte[] value, String defaultId, Optional<SourceRecord> source)
+    private static GenerationRequest parse(
+            String text, String defaultId, Optional<SourceRecord> source)
             throws InvalidRequestException {
-        if (value.length > maxValueBytes) {
-            throw new InvalidRequestException(
-                    ErrorClass.VALUE_TOO_LARGE,
-                    "the value has %d bytes; allowed: at most %d"
-                            .formatted(value.length, maxValueBytes));
-        }
-        RequestFields fields = new RequestFields(readTree(decode(value)));
+        RequestFields fields = new RequestFields(readTree(text));
         String prompt = fields.text("prompt").orElseThrow(() -> missing("prompt"));
         String id = fields.id().orElse(defaultId);
         for (Map.Entry<String, JsonNode> field : NOT_SERVED.entrySet()) {
@@ -196,32 +176,12 @@ public final class CompletionRequestFormat implements Serializable {
         }
     }
 
-    private static String decode(byte[] value) throws InvalidRequestException {
-        String text;
-        try {
-            // A decoder of its own reports malformed input; String's would put U+FFFD in its place.
-            text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(value)).toString();
-        } catch (CharacterCodingException e) {
-            throw new InvalidRequestException(
-                    ErrorClass.INVALID_UTF8,
-                    "the value's bytes are not UTF-8: " + e.getMessage(),
-                    e);
-        }
-        return !text.isEmpty() && text.charAt(0) == BYTE_ORDER_MARK ? text.substring(1) : text;
-    }
-
     private static JsonNode readTree(String json) throws InvalidRequestException {
         JsonNode tree;
         try {
             tree = JSON.readTree(json);
         } catch (JsonProcessingException e) {
-            throw new InvalidRequestException(
-                    ErrorClass.INVALID_JSON,
-                    "the value is no JSON document"
-                            + where(e)
-                            + ": "
-                            + RequestFields.excerpt(e.getOriginalMessage()),
-                    e);
+            throw InvalidRequestException.notJson(e);
         } catch (NumberFormatException e) {
             // Jackson's own answer to an exponent that no number type holds.
             throw new InvalidRequestException(
@@ -236,13 +196,6 @@ public final class CompletionRequestFormat implements Serializable {
                     "the value is " + RequestFields.describe(tree) + "; allowed: a JSON object");
         }
         return tree;
-    }
-
-    private static String where(JsonProcessingException e) {
-        JsonLocation location = e.getLocation();
-        return location == null
-                ? ""
-                : " at line %d, column %d".formatted(location.getLineNr(), location.getColumnNr());
     }
 
     private static InvalidRequestException missing(String field) {

@@ -13,7 +13,7 @@ import org.apache.flink.annotation.PublicEvolving;
  * <caption>Headers, UTF-8 text, after the record's own</caption>
  * <tr><th>{@value #ERROR_CLASS}</th><td>what sort of error: a name of {@link
  *   InvalidRequestException.ErrorClass} or {@link io.layerskip.engine.GenerationFailure.Kind}, or
- *   {@value #COMPLETION_TOO_LARGE}</td></tr>
+ *   {@value #COMPLETION_TOO_LARGE} or {@value #UNUSABLE_COMPLETION}</td></tr>
  * <tr><th>{@value #ERROR_MESSAGE}</th><td>what was found and what is allowed</td></tr>
  * <tr><th>{@value #SOURCE_TOPIC}, {@value #SOURCE_PARTITION}, {@value #SOURCE_OFFSET}</th>
  *   <td>where the record stands</td></tr>
@@ -45,6 +45,9 @@ public final class DeadLetterFormat implements Serializable {
 
     /** The error class of a completion that would be larger than the topic takes. */
     public static final String COMPLETION_TOO_LARGE = "COMPLETION_TOO_LARGE";
+
+    /** The error class of a completion that is not what the record is to hold, as no JSON is. */
+    public static final String UNUSABLE_COMPLETION = "UNUSABLE_COMPLETION";
 
     /** Where so many bytes are taken, the last resort always fits: the reasons and nothing else. */
     public static final int MIN_RECORD_BYTES = 8 * 1024;

@@ -1,5 +1,7 @@
 package io.layerskip.connectors;
 
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.annotation.PublicEvolving;
 
 /** A record that is no request; says what was found and what is allowed. */
@@ -21,7 +23,12 @@ public final class InvalidRequestException extends Exception {
         /**
          * The JSON is no request: not an object, a field missing, of a wrong type, out of range.
          */
-        INVALID_REQUEST
+        INVALID_REQUEST,
+        /**
+         * The record cannot be enriched: not an object, a field of the prompt missing, no place for
+         * the completion.
+         */
+        INVALID_RECORD
     }
 
     private final ErrorClass errorClass;
@@ -34,6 +41,22 @@ public final class InvalidRequestException extends Exception {
     public InvalidRequestException(ErrorClass errorClass, String message, Throwable cause) {
         super(message, cause);
         this.errorClass = errorClass;
+    }
+
+    static InvalidRequestException notJson(JsonProcessingException e) {
+        JsonLocation location = e.getLocation();
+        String where =
+                location == null
+                        ? ""
+                        : " at line %d, column %d"
+                                .formatted(location.getLineNr(), location.getColumnNr());
+        return new InvalidRequestException(
+                ErrorClass.INVALID_JSON,
+                "the value is no JSON document"
+                        + where
+                        + ": "
+                        + RequestFields.excerpt(e.getOriginalMessage()),
+                e);
     }
 
     /** What is wrong with the record. */

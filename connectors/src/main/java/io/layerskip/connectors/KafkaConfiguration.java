@@ -3,7 +3,7 @@ package io.layerskip.connectors;
 import static org.apache.flink.configuration.ConfigOptions.key;
 import static org.apache.kafka.clients.CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG;
 
-import io.layerskip.connectors.KafkaOptions.StartingOffsets;
+import io.layerskip.connectors.KafkaOptions.DeliveryGuarantee;
 import io.layerskip.engine.Range;
 import io.layerskip.flink.AllowedValues;
 import io.layerskip.flink.OptionReader;
@@ -12,9 +12,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.configuration.ConfigOption;
@@ -91,6 +93,7 @@ public final class KafkaConfiguration {
         reader.check(only("sink.buffer.memory", atLeastARecord));
         checkProperties(KafkaOptions.SOURCE_PREFIX, consumer(), ConsumerConfig.configDef(), reader);
         checkProperties(KafkaOptions.SINK_PREFIX, producer(), ProducerConfig.configDef(), reader);
+        checkSources(reader);
         checkTopicsDiffer(reader);
         if (Stream.of(consumer(), producer())
                 .anyMatch(client -> client.getOrDefault(BOOTSTRAP_SERVERS_CONFIG, "").isBlank())) {
@@ -168,12 +171,35 @@ public final class KafkaConfiguration {
         }
     }
 
+    private void checkSources(OptionReader reader) {
+        if (!reader.hasRefused(KafkaOptions.SOURCE_TOPICS)
+                && !reader.hasRefused(KafkaOptions.SOURCE_TOPIC_PATTERN)
+                && topicPattern().isPresent() == !sourceTopics().isEmpty()) {
+            reader.refuse(
+                    KafkaOptions.SOURCE_TOPICS,
+                    topicPattern().isPresent() ? "set as well" : "missing",
+                    AllowedValues.of(KafkaOptions.SOURCE_TOPICS).words()
+                            + ", or "
+                            + KafkaOptions.SOURCE_TOPIC_PATTERN.key()
+                            + " instead");
+        }
+    }
+
     private void checkTopicsDiffer(OptionReader reader) {
         Map<String, String> uses = new HashMap<>();
         sourceTopics().forEach(topic -> uses.put(topic, KafkaOptions.SOURCE_TOPICS.key()));
         for (ConfigOption<String> option :
                 List.of(KafkaOptions.SINK_TOPIC, KafkaOptions.DEAD_LETTERS_TOPIC)) {
             String topic = options.get(option);
+            if (topic != null
+                    && topicPattern().filter(p -> p.matcher(topic).matches()).isPresent()) {
+                reader.refuse(
+                        option,
+                        topic,
+                        "a topic that "
+                                + KafkaOptions.SOURCE_TOPIC_PATTERN.key()
+                                + " does not match");
+            }
             String use = uses.putIfAbsent(topic, option.key());
             if (topic != null && use != null) {
                 reader.refuse(option, topic, "a topic that " + use + " does not name");
@@ -181,7 +207,12 @@ public final class KafkaConfiguration {
         }
     }
 
-    /** Topics with the prompts; at least one. */
+    /** What the names of the topics with the prompts match; empty if those are listed. */
+    public Optional<Pattern> topicPattern() {
+        return options.getOptional(KafkaOptions.SOURCE_TOPIC_PATTERN).map(Pattern::compile);
+    }
+
+    /** Topics with the prompts; at least one, unless {@link #topicPattern} finds them. */
     public List<String> sourceTopics() {
         return KafkaOptions.names(options.get(KafkaOptions.SOURCE_TOPICS, List.of()));
     }
@@ -197,8 +228,23 @@ public final class KafkaConfiguration {
     }
 
     /** Where reading starts without a checkpoint. */
-    public StartingOffsets startingOffsets() {
-        return options.get(KafkaOptions.SOURCE_STARTING_OFFSETS);
+    public KafkaPosition startingOffsets() {
+        return KafkaPosition.parse(options.get(KafkaOptions.SOURCE_STARTING_OFFSETS));
+    }
+
+    /** Where reading ends; empty if it goes on for ever. */
+    public Optional<KafkaPosition> endingOffsets() {
+        return options.getOptional(KafkaOptions.SOURCE_ENDING_OFFSETS).map(KafkaPosition::parse);
+    }
+
+    /** The consumer group whose offsets are committed. */
+    String groupId() {
+        return options.get(KafkaOptions.SOURCE_GROUP_ID);
+    }
+
+    /** Whether records are written in transactions. */
+    boolean isExactlyOnce() {
+        return options.get(KafkaOptions.SINK_DELIVERY_GUARANTEE) == DeliveryGuarantee.EXACTLY_ONCE;
     }
 
     /** Size of the largest value that is taken for a request, in bytes. */

@@ -13,6 +13,7 @@ import io.layerskip.flink.AllowedValues;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.MemorySize;
@@ -36,15 +37,17 @@ public final class KafkaOptions {
     /** Properties of the producer start with it. */
     public static final String SINK_PREFIX = "kafka.sink.";
 
-    /** Where reading starts when there is no checkpoint to start from. */
-    public enum StartingOffsets {
-        /** At the consumer group's committed offsets; where it has none, at the earliest. */
-        COMMITTED,
-        /** At the first record that is there. */
-        EARLIEST,
-        /** After the last record that is there when the job is submitted. */
-        LATEST
+    /** What a failure may do to records that are written. */
+    public enum DeliveryGuarantee {
+        /** Nothing: they are written in transactions, which checkpoints commit. */
+        EXACTLY_ONCE,
+        /** Some are written again: each is written at once. */
+        AT_LEAST_ONCE
     }
+
+    private static final String TIME =
+            "a time (2026-11-25T10:00:00Z or ms since 1970), which is the first record with that"
+                    + " timestamp or a later one";
 
     private static final AllowedValues<String> NAME = text("a name, not blank");
 
@@ -56,10 +59,23 @@ public final class KafkaOptions {
                             + " and kafka.sink.bootstrap.servers are set.");
 
     public static final ConfigOption<List<String>> SOURCE_TOPICS =
-            requiredOption(
+            option(
                     key("kafka.source.topics").stringType().asList().noDefaultValue(),
                     matching(list -> !names(list).isEmpty(), "one or more topic names"),
-                    "Topics with the prompts, separated by commas or semicolons. They must exist.");
+                    "Topics with the prompts, separated by commas or semicolons. They must exist."
+                            + " Required, unless kafka.source.topic-pattern is set.");
+
+    public static final ConfigOption<String> SOURCE_TOPIC_PATTERN =
+            option(
+                    key("kafka.source.topic-pattern").stringType().noDefaultValue(),
+                    matching(
+                            KafkaOptions::isPattern,
+                            "a regular expression that some topic's whole name matches, and not"
+                                    + " those of kafka.sink.topic and kafka.dead-letters.topic"),
+                    "Topics with the prompts, instead of kafka.source.topics: all whose names match"
+                            + " a regular expression. New ones, like new partitions, are found"
+                            + " every kafka.source.partition.discovery.interval.ms (5 min unless"
+                            + " set) and read from their start.");
 
     public static final ConfigOption<String> SOURCE_GROUP_ID =
             option(
@@ -68,16 +84,26 @@ public final class KafkaOptions {
                     "Consumer group whose offsets are committed on checkpoints, for monitoring and"
                             + " for a start without a checkpoint.");
 
-    public static final ConfigOption<StartingOffsets> SOURCE_STARTING_OFFSETS =
+    public static final ConfigOption<String> SOURCE_STARTING_OFFSETS =
             option(
-                    key("kafka.source.starting-offsets")
-                            .enumType(StartingOffsets.class)
-                            .defaultValue(StartingOffsets.COMMITTED),
-                    anyOf(StartingOffsets.class),
+                    key("kafka.source.starting-offsets").stringType().defaultValue("COMMITTED"),
+                    matching(KafkaOptions::isPosition, "COMMITTED, EARLIEST, LATEST or a time"),
                     "Where reading starts without a checkpoint: COMMITTED (the group's offsets, the"
-                            + " earliest where it has none), EARLIEST, or LATEST (after what is"
+                            + " earliest where it has none), EARLIEST, LATEST (after what is"
                             + " there when the job is submitted; a partition that is added later"
-                            + " is read from its start).");
+                            + " is read from its start), or "
+                            + TIME
+                            + ".");
+
+    public static final ConfigOption<String> SOURCE_ENDING_OFFSETS =
+            option(
+                    key("kafka.source.ending-offsets").stringType().noDefaultValue(),
+                    matching(KafkaOptions::isEnd, "LATEST, COMMITTED or a time"),
+                    "Where reading ends: the job writes everything that is before it, commits and"
+                            + " is FINISHED. LATEST (after what is there when the job is"
+                            + " submitted), COMMITTED (the group's offsets at that time), or "
+                            + TIME
+                            + ". Not set: the job reads for ever.");
 
     public static final ConfigOption<MemorySize> SOURCE_MAX_VALUE_SIZE =
             option(
@@ -103,6 +129,16 @@ public final class KafkaOptions {
                     "Topic of the records that have no completion, with the sink's brokers and in"
                             + " its transactions. It must exist; give it the source topics'"
                             + " max.message.bytes, so that every record fits whole.");
+
+    public static final ConfigOption<DeliveryGuarantee> SINK_DELIVERY_GUARANTEE =
+            option(
+                    key("kafka.sink.delivery-guarantee")
+                            .enumType(DeliveryGuarantee.class)
+                            .defaultValue(DeliveryGuarantee.EXACTLY_ONCE),
+                    anyOf(DeliveryGuarantee.class),
+                    "Whether records are written in transactions that checkpoints commit"
+                            + " (EXACTLY_ONCE), or at once, and after a failure some of them again"
+                            + " (AT_LEAST_ONCE).");
 
     public static final ConfigOption<MemorySize> SINK_MAX_RECORD_SIZE =
             option(
@@ -157,17 +193,34 @@ public final class KafkaOptions {
             List.of(
                     BOOTSTRAP_SERVERS,
                     SOURCE_TOPICS,
+                    SOURCE_TOPIC_PATTERN,
                     SOURCE_GROUP_ID,
                     SOURCE_STARTING_OFFSETS,
+                    SOURCE_ENDING_OFFSETS,
                     SOURCE_MAX_VALUE_SIZE,
                     SINK_TOPIC,
                     DEAD_LETTERS_TOPIC,
+                    SINK_DELIVERY_GUARANTEE,
                     SINK_MAX_RECORD_SIZE,
                     SINK_TRANSACTIONAL_ID_PREFIX,
                     SINK_TRANSACTION_TIMEOUT,
                     SINK_ACCEPT_LOST_TRANSACTIONS);
 
     private KafkaOptions() {}
+
+    private static boolean isPattern(String text) {
+        Pattern.compile(text);
+        return !text.isBlank();
+    }
+
+    private static boolean isPosition(String text) {
+        KafkaPosition.parse(text);
+        return true;
+    }
+
+    private static boolean isEnd(String text) {
+        return KafkaPosition.parse(text).kind() != KafkaPosition.Kind.EARLIEST;
+    }
 
     /** Flink separates a list by semicolons; Kafka's users are used to commas. */
     static List<String> names(List<String> list) {

@@ -2,6 +2,7 @@ package io.layerskip.connectors;
 
 import io.layerskip.connectors.internal.Brokers;
 import io.layerskip.connectors.internal.ExactlyOnceSink;
+import io.layerskip.connectors.internal.OutgoingRecordSerializer;
 import io.layerskip.connectors.internal.RoutedKafkaSource;
 import io.layerskip.connectors.internal.SourceRecordDeserializer;
 import io.layerskip.engine.GenerationRequest;
@@ -16,11 +17,11 @@ import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.source.KafkaSource;
-import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.flink.core.execution.CheckpointingMode;
 import org.apache.flink.streaming.api.environment.CheckpointConfig;
-import org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -58,17 +59,17 @@ public final class KafkaPipeline {
     private static final int DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 
     private final KafkaConfiguration configuration;
-    private final OffsetsInitializer startingOffsets;
+    private final SourceRange range;
     private final int maxCompletionBytes;
     private final int maxDeadLetterBytes;
 
     private KafkaPipeline(
             KafkaConfiguration configuration,
-            OffsetsInitializer startingOffsets,
+            SourceRange range,
             int maxCompletionBytes,
             int maxDeadLetterBytes) {
         this.configuration = configuration;
-        this.startingOffsets = startingOffsets;
+        this.range = range;
         this.maxCompletionBytes = maxCompletionBytes;
         this.maxDeadLetterBytes = maxDeadLetterBytes;
     }
@@ -83,10 +84,9 @@ public final class KafkaPipeline {
     public static KafkaPipeline connect(
             KafkaConfiguration configuration, CheckpointConfig checkpoints) {
         checkCheckpoints(configuration, checkpoints);
-        OffsetsInitializer startingOffsets;
+        SourceRange range;
         try (Brokers brokers = Brokers.of(configuration.consumerProperties(), ANSWER_TIMEOUT)) {
-            brokers.checkTopics(KafkaOptions.SOURCE_TOPICS.key(), configuration.sourceTopics());
-            startingOffsets = startingOffsets(configuration, brokers);
+            range = SourceRange.of(configuration, brokers);
         }
         try (Brokers brokers = Brokers.of(configuration.producerProperties(), ANSWER_TIMEOUT)) {
             String completions = configuration.sinkTopic();
@@ -95,12 +95,14 @@ public final class KafkaPipeline {
             brokers.checkTopics(KafkaOptions.DEAD_LETTERS_TOPIC.key(), List.of(deadLetters));
             checkNotCompacted(KafkaOptions.SINK_TOPIC, completions, brokers);
             checkNotCompacted(KafkaOptions.DEAD_LETTERS_TOPIC, deadLetters, brokers);
-            checkTransactionTimeout(configuration, brokers.transactionMaxTimeoutMs());
+            if (configuration.isExactlyOnce()) {
+                checkTransactionTimeout(configuration, brokers.transactionMaxTimeoutMs());
+            }
             OptionalLong deadLetterMaximum = brokers.maxMessageBytes(deadLetters);
             checkDeadLettersFit(deadLetters, deadLetterMaximum);
             return new KafkaPipeline(
                     configuration,
-                    startingOffsets,
+                    range,
                     largestRecord(configuration, completions, brokers.maxMessageBytes(completions)),
                     largestRecord(configuration, deadLetters, deadLetterMaximum));
         }
@@ -122,10 +124,19 @@ public final class KafkaPipeline {
                             checkpoints.getCheckpointingConsistencyMode(),
                             "EXACTLY_ONCE"));
         }
+        if (configuration.isExactlyOnce()) {
+            checkTransactionOutlastsCheckpoints(configuration, checkpoints);
+        }
+    }
+
+    private static void checkTransactionOutlastsCheckpoints(
+            KafkaConfiguration configuration, CheckpointConfig checkpoints) {
         // A transaction that is opened right after one checkpoint has begun is committed when the
         // next one is complete, which may take that one's whole timeout.
         long longest =
-                Math.max(interval, checkpoints.getMinPauseBetweenCheckpoints())
+                Math.max(
+                                checkpoints.getCheckpointInterval(),
+                                checkpoints.getMinPauseBetweenCheckpoints())
                         + checkpoints.getCheckpointTimeout();
         Duration transaction = configuration.transactionTimeout();
         if (ExactlyOnceSink.commitLimit(transaction).toMillis() <= longest) {
@@ -142,20 +153,6 @@ public final class KafkaPipeline {
                                             CheckpointingOptions.CHECKPOINTING_TIMEOUT.key(),
                                             longest)));
         }
-    }
-
-    @SuppressWarnings("deprecation") // the connector has no other way to name the reset strategy
-    private static OffsetsInitializer startingOffsets(
-            KafkaConfiguration configuration, Brokers brokers) {
-        return switch (configuration.startingOffsets()) {
-            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
-            case EARLIEST -> OffsetsInitializer.earliest();
-            // Not the connector's latest(), which looks again when the job fails before its first
-            // checkpoint. A partition that is not there yet is read from its start.
-            case LATEST ->
-                    OffsetsInitializer.offsets(
-                            brokers.ends(configuration.sourceTopics(), configuration.isolation()));
-        };
     }
 
     /** A compacted topic refuses records without key, and prompts need not have one. */
@@ -227,12 +224,20 @@ public final class KafkaPipeline {
 
     /** Reads the source topics; commits the group's offsets when a checkpoint is complete. */
     public KafkaSource<SourceRecord> source() {
-        return KafkaSource.<SourceRecord>builder()
-                .setProperties(configuration.consumerProperties())
-                .setTopics(configuration.sourceTopics())
-                .setStartingOffsets(startingOffsets)
-                .setDeserializer(new SourceRecordDeserializer())
+        return range.applyTo(
+                        KafkaSource.<SourceRecord>builder()
+                                .setProperties(configuration.consumerProperties())
+                                .setDeserializer(new SourceRecordDeserializer()))
                 .build();
+    }
+
+    /**
+     * How many offsets lie between where reading starts without a checkpoint and where it ends: the
+     * number of records, where none of the topics is compacted or written in transactions, else
+     * more than that. Empty if reading has no end.
+     */
+    public OptionalLong recordsToRead() {
+        return range.records();
     }
 
     /**
@@ -255,10 +260,19 @@ public final class KafkaPipeline {
         return new KafkaRouting();
     }
 
-    /** Makes requests of the source's records. */
+    /** Makes requests of records that hold them, see {@link CompletionRequestFormat}. */
     public ParseRequests parseRequests() {
-        return new ParseRequests(
-                new CompletionRequestFormat(configuration.maxValueBytes()), deadLetterFormat());
+        return parseRequests(new CompletionRequestFormat(configuration.maxValueBytes()));
+    }
+
+    /** Makes requests of records that are to be enriched, see {@link PromptTemplate}. */
+    public ParseRequests parseRecords(EnrichmentConfiguration enrichment) {
+        return parseRequests(
+                new EnrichmentRequestFormat(enrichment, configuration.maxValueBytes()));
+    }
+
+    private ParseRequests parseRequests(RequestFormat format) {
+        return new ParseRequests(format, deadLetterFormat());
     }
 
     /**
@@ -267,23 +281,44 @@ public final class KafkaPipeline {
      * @param model name of the model, as completions give it
      */
     public FormatResults formatResults(String model) {
+        return formatResults(new CompletionFormat(model));
+    }
+
+    /** Writes results into the records that they are of. */
+    public FormatResults enrichRecords(EnrichmentConfiguration enrichment) {
+        return formatResults(new EnrichedRecordFormat(enrichment));
+    }
+
+    private FormatResults formatResults(ResultFormat format) {
         return new FormatResults(
-                configuration.sinkTopic(),
-                maxCompletionBytes,
-                new CompletionFormat(model),
-                deadLetterFormat());
+                configuration.sinkTopic(), maxCompletionBytes, format, deadLetterFormat());
     }
 
     private DeadLetterFormat deadLetterFormat() {
         return new DeadLetterFormat(configuration.deadLettersTopic(), maxDeadLetterBytes);
     }
 
-    /** Writes completions and dead letters; a checkpoint commits both together. */
+    /**
+     * Writes completions and dead letters: in transactions, which a checkpoint commits for both
+     * together, or at once, as the delivery guarantee says. The state is the same, so a job that
+     * was stopped with a savepoint may change from one to the other.
+     */
     public Sink<OutgoingRecord> sink() {
+        if (!configuration.isExactlyOnce()) {
+            return KafkaSink.<OutgoingRecord>builder()
+                    .setKafkaProducerConfig(configuration.producerProperties())
+                    .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
+                    .setRecordSerializer(new OutgoingRecordSerializer(sinkTopics()))
+                    .build();
+        }
         return new ExactlyOnceSink(
                 configuration.producerProperties(),
                 configuration.transactionalIdPrefix(),
-                List.of(configuration.sinkTopic(), configuration.deadLettersTopic()),
+                sinkTopics(),
                 configuration.acceptsLostTransactions());
+    }
+
+    private List<String> sinkTopics() {
+        return List.of(configuration.sinkTopic(), configuration.deadLettersTopic());
     }
 }

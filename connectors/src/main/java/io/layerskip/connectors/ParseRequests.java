@@ -9,6 +9,9 @@ import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
+import org.apache.flink.runtime.state.FunctionInitializationContext;
+import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.util.Collector;
 import org.apache.flink.util.OutputTag;
@@ -17,11 +20,12 @@ import org.apache.flink.util.OutputTag;
  * Makes requests of records; those that are none leave as dead letters, through the side output
  * {@link #DEAD_LETTERS}.
  *
- * <p>Metrics: the counter {@code invalidRequests}, and {@code deadLetters} for each reason.
+ * <p>Metrics: the counter {@code invalidRequests}, and {@code deadLetters} for each reason. {@link
+ * RunTotals} are in accumulators.
  */
 @PublicEvolving
 public final class ParseRequests extends ProcessFunction<SourceRecord, GenerationRequest>
-        implements ResultTypeQueryable<GenerationRequest> {
+        implements CheckpointedFunction, ResultTypeQueryable<GenerationRequest> {
 
     /** The side output of the records that are no requests. */
     public static final OutputTag<OutgoingRecord> DEAD_LETTERS =
@@ -29,18 +33,30 @@ public final class ParseRequests extends ProcessFunction<SourceRecord, Generatio
 
     private static final long serialVersionUID = 1;
 
-    private final CompletionRequestFormat requestFormat;
+    private final RequestFormat requestFormat;
     private final DeadLetterFormat deadLetterFormat;
     private transient Counter invalidRequests;
     private transient DeadLetterMetrics deadLetters;
+    private transient RunTotalsCounter totals;
 
-    public ParseRequests(CompletionRequestFormat requestFormat, DeadLetterFormat deadLetterFormat) {
+    public ParseRequests(RequestFormat requestFormat, DeadLetterFormat deadLetterFormat) {
         this.requestFormat = requestFormat;
         this.deadLetterFormat = deadLetterFormat;
     }
 
     @Override
+    public void initializeState(FunctionInitializationContext context) throws Exception {
+        totals = RunTotalsCounter.restore(context.getOperatorStateStore());
+    }
+
+    @Override
+    public void snapshotState(FunctionSnapshotContext context) throws Exception {
+        totals.save();
+    }
+
+    @Override
     public void open(OpenContext context) {
+        totals.open(getRuntimeContext(), "requests");
         MetricGroup group = getRuntimeContext().getMetricGroup();
         invalidRequests = group.counter("invalidRequests");
         deadLetters =
@@ -59,6 +75,7 @@ public final class ParseRequests extends ProcessFunction<SourceRecord, Generatio
             request = requestFormat.parse(source);
         } catch (InvalidRequestException e) {
             invalidRequests.inc();
+            totals.add(RunTotals.DEAD_LETTER);
             deadLetters.count(e.errorClass().name());
             context.output(
                     DEAD_LETTERS,

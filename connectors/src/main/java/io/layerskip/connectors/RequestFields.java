@@ -142,7 +142,7 @@ final class RequestFields {
     }
 
     /** JSON can escape half a surrogate pair, which no UTF-8 can say on the way out. */
-    private static String checkEncodable(String name, String text) throws InvalidRequestException {
+    static String checkEncodable(String name, String text) throws InvalidRequestException {
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
             throw new InvalidRequestException(
                     ErrorClass.INVALID_REQUEST,

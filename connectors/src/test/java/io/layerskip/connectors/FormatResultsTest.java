@@ -11,8 +11,6 @@ import io.layerskip.engine.GenerationStatistics;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
-import org.apache.flink.api.common.functions.DefaultOpenContext;
-import org.apache.flink.streaming.util.MockStreamingRuntimeContext;
 import org.apache.flink.util.InstantiationUtil;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -42,13 +40,8 @@ class FormatResultsTest {
                             new RecordHeader("empty", Optional.empty())));
 
     @BeforeEach
-    void open() {
-        open(format);
-    }
-
-    private static void open(FormatResults format) {
-        format.setRuntimeContext(new MockStreamingRuntimeContext(1, 0));
-        format.open(DefaultOpenContext.INSTANCE);
+    void open() throws Exception {
+        Functions.open(format);
     }
 
     @Test
@@ -194,7 +187,7 @@ class FormatResultsTest {
                 InstantiationUtil.deserializeObject(
                         InstantiationUtil.serializeObject(format), getClass().getClassLoader());
 
-        open(arrived);
+        Functions.open(arrived);
         assertThat(arrived.map(completed("text", source)))
                 .usingRecursiveComparison()
                 .isEqualTo(format.map(completed("text", source)));

@@ -3,7 +3,6 @@ package io.layerskip.connectors;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.layerskip.connectors.KafkaOptions.StartingOffsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -26,7 +25,9 @@ class KafkaConfigurationTest {
     void theDefaultsHoldTheGuarantees() {
         KafkaConfiguration configuration = configuration(Map.of());
 
-        assertThat(configuration.startingOffsets()).isEqualTo(StartingOffsets.COMMITTED);
+        assertThat(configuration.startingOffsets()).isEqualTo(KafkaPosition.parse("COMMITTED"));
+        assertThat(configuration.endingOffsets()).isEmpty();
+        assertThat(configuration.isExactlyOnce()).isTrue();
         assertThat(configuration.transactionTimeout()).isEqualTo(Duration.ofMinutes(14));
         assertThat(configuration.transactionalIdPrefix()).isEqualTo("flink-layerskip:completions:");
         assertThat(configuration.acceptsLostTransactions()).isFalse();
@@ -50,6 +51,34 @@ class KafkaConfigurationTest {
     void topicsAreSeparatedByCommasOrSemicolons() {
         assertThat(configuration(Map.of("kafka.source.topics", "a,b; c")).sourceTopics())
                 .containsExactly("a", "b", "c");
+    }
+
+    @Test
+    void topicsAreListedOrMatchedByAPattern() {
+        assertThat(configuration(Map.of()).topicPattern()).isEmpty();
+        assertThatThrownBy(() -> configuration(Map.of("kafka.source.topic-pattern", "prompts-.*")))
+                .hasMessageContaining("option kafka.source.topics is set as well; allowed: one");
+    }
+
+    @Test
+    void aPatternMustNotMatchWhatIsWritten() {
+        Map<String, String> options =
+                Map.of(
+                        "kafka.bootstrap.servers", "broker:9092",
+                        "kafka.source.topic-pattern", ".*s",
+                        "kafka.sink.topic", "completions",
+                        "kafka.dead-letters.topic", "dead");
+
+        assertThatThrownBy(() -> KafkaConfiguration.from(Configuration.fromMap(options)))
+                .hasMessage(
+                        "option kafka.sink.topic is completions; allowed: a topic that"
+                                + " kafka.source.topic-pattern does not match");
+    }
+
+    @Test
+    void aPatternThatIsNoneIsRefused() {
+        assertThatThrownBy(() -> configuration(Map.of("kafka.source.topic-pattern", "(")))
+                .hasMessageContaining("option kafka.source.topic-pattern is (; allowed: a regular");
     }
 
     @Test
@@ -99,6 +128,9 @@ class KafkaConfigurationTest {
                 "kafka.source.key.deserializer     | x.Y",
                 "kafka.source.value.deserializer   | x.Y",
                 "kafka.source.starting-offsets     | yesterday",
+                "kafka.source.ending-offsets       | EARLIEST",
+                "kafka.source.ending-offsets       | tomorrow",
+                "kafka.sink.delivery-guarantee     | NONE",
                 "kafka.source.max-value-size       | 0",
                 "kafka.source.group.id             | ''",
                 "kafka.sink.transactional.id       | x",
@@ -134,7 +166,7 @@ class KafkaConfigurationTest {
             delimiter = '|',
             value = {
                 "kafka.source.topics              | ','       | one or more topic names",
-                "kafka.source.starting-offsets    | yesterday | COMMITTED, EARLIEST or LATEST",
+                "kafka.source.starting-offsets    | yesterday | COMMITTED, EARLIEST, LATEST or a time",
                 "kafka.source.enable.auto.commit  | true      | no value; offsets are committed on"
                         + " checkpoints",
                 "kafka.sink.max-record-size       | 1 kb      | a size from 65536 to 2147483647"
@@ -196,7 +228,8 @@ class KafkaConfigurationTest {
                 .contains(
                         "option kafka.bootstrap.servers is missing; allowed: host:port, or several"
                                 + " separated by commas",
-                        "option kafka.source.topics is missing; allowed: one or more topic names",
+                        "option kafka.source.topics is missing; allowed: one or more topic names,"
+                                + " or kafka.source.topic-pattern instead",
                         "option kafka.sink.topic is missing; allowed: a name, not blank",
                         "option kafka.dead-letters.topic is missing; allowed: a name, not blank");
     }

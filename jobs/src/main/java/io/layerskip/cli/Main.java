@@ -36,6 +36,7 @@ public final class Main {
     /** The command line with all its subcommands; text is UTF-8 whatever the locale. */
     static CommandLine commandLine(PrintStream out, PrintStream err) {
         return new CommandLine(new Main())
+                .setCaseInsensitiveEnumValuesAllowed(true)
                 .setOut(utf8(out))
                 .setErr(utf8(err))
                 .setExecutionExceptionHandler(Main::explain);

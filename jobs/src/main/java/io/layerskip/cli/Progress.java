@@ -58,6 +58,11 @@ final class Progress implements AutoCloseable {
         bar.ifPresent(shown -> shown.stepTo(steps));
     }
 
+    /** Says something at the end of the bar. */
+    void say(String message) {
+        bar.ifPresent(shown -> shown.setExtraMessage(message));
+    }
+
     @Override
     public void close() {
         bar.ifPresent(ProgressBar::close);

@@ -35,7 +35,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.ParameterException;
 
 /**
- * Prompts from Kafka, completions and dead letters to Kafka, exactly once.
+ * Records from Kafka, what became of them and dead letters to Kafka, exactly once; see {@link
+ * JobType} for what they may be.
  *
  * <p>Source, model and formatting run chained in one task: a request never waits in a network
  * buffer, where a checkpoint would have to wait for it in turn, and requests of one partition stay
@@ -77,10 +78,13 @@ public final class GenerationJob {
     /** What {@code flink run} hands over after the jar. */
     @Command(
             name = "flink run flink-layerskip-job.jar",
-            description = "Completes the prompts of a Kafka topic with a LayerSkip model.",
+            description =
+                    "Completes the prompts of a Kafka topic, or enriches its records, with a"
+                            + " LayerSkip model.",
             mixinStandardHelpOptions = true,
             sortOptions = false)
     private static final class Arguments {
+        @Mixin private JobType.Argument type;
         @Mixin private OptionArguments options = new OptionArguments(SHORTCUTS);
     }
 
@@ -94,12 +98,14 @@ public final class GenerationJob {
         StreamExecutionEnvironment env;
         Arguments arguments = new Arguments();
         try {
-            if (CommandLine.printHelpIfRequested(new CommandLine(arguments).parseArgs(args))) {
+            CommandLine commandLine =
+                    new CommandLine(arguments).setCaseInsensitiveEnumValuesAllowed(true);
+            if (CommandLine.printHelpIfRequested(commandLine.parseArgs(args))) {
                 return;
             }
             Configuration configuration = arguments.options.toConfiguration();
             env = StreamExecutionEnvironment.getExecutionEnvironment(flinkSettings(configuration));
-            build(env, configuration);
+            build(env, configuration, arguments.type.get());
         } catch (ParameterException | IllegalConfigurationException e) {
             // To exit would end the JobManager where that runs this method.
             throw new ProgramParametrizationException(e.getMessage());
@@ -114,17 +120,20 @@ public final class GenerationJob {
      *
      * @param configuration the program's own options; they overrule those of the environment, which
      *     come from {@code flink run -D} and the cluster's configuration
+     * @return the job's ends
      * @throws IllegalConfigurationException if an option is not allowed, the model has no such exit
      *     layer, or Kafka cannot be used this way
      */
-    public static void build(StreamExecutionEnvironment env, Configuration configuration) {
+    public static KafkaPipeline build(
+            StreamExecutionEnvironment env, Configuration configuration, JobType type) {
         Configuration options = Configuration.fromMap(env.getConfiguration().toMap());
         options.addAll(configuration);
-        LayerSkipConfiguration layerskip = LayerSkipConfiguration.from(options);
+        LayerSkipConfiguration layerskip = LayerSkipConfiguration.from(options, type.options());
         layerskip.checkAgainstModel(GenerationJob.class.getClassLoader());
         setDefaults(env);
         KafkaPipeline kafka =
                 KafkaPipeline.connect(KafkaConfiguration.from(options), env.getCheckpointConfig());
+        JobType.Formats formats = type.formats(kafka, layerskip, options);
 
         Source<SourceRecord, ?, ?> source =
                 layerskip.outputOrder() == OutputMode.ORDERED
@@ -133,14 +142,14 @@ public final class GenerationJob {
         SingleOutputStreamOperator<GenerationRequest> requests =
                 env.fromSource(source, WatermarkStrategy.noWatermarks(), "prompts")
                         .uid("prompts")
-                        .process(kafka.parseRequests())
+                        .process(formats.requests())
                         .name("parse requests")
                         .uid("parse-requests");
         SingleOutputStreamOperator<OutgoingRecord> completions =
                 LayerSkipAsyncFunction.generate(requests, layerskip, kafka.routing())
                         .name("generate")
                         .uid("generate")
-                        .map(kafka.formatResults(layerskip.model().modelName()))
+                        .map(formats.results())
                         .name("format results")
                         .uid("format-results");
         completions
@@ -148,6 +157,7 @@ public final class GenerationJob {
                 .sinkTo(kafka.sink())
                 .name("completions and dead letters")
                 .uid("completions-and-dead-letters");
+        return kafka;
     }
 
     /** The settings without Kafka's: those may hold secrets, and Flink's web UI shows its own. */

@@ -5,7 +5,9 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.time.Duration;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.HeartbeatManagerOptions;
 import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.configuration.WebOptions;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -17,6 +19,8 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * @param webUi address of the web UI
  */
 public record LocalFlink(StreamExecutionEnvironment environment, String webUi) {
+
+    private static final Duration HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
 
     /**
      * A cluster that starts when its job does.
@@ -30,6 +34,8 @@ public record LocalFlink(StreamExecutionEnvironment environment, String webUi) {
         // Whoever reaches the REST port can run code; so nobody but this machine does.
         configuration.set(RestOptions.BIND_ADDRESS, "localhost");
         configuration.set(WebOptions.SUBMIT_ENABLE, false);
+        // Accumulators, by which a job's progress is seen, come with the heartbeats.
+        configuration.set(HeartbeatManagerOptions.HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
         configuration.addAll(GenerationJob.flinkSettings(settings));
         if (configuration.getOptional(RestOptions.BIND_PORT).isEmpty()
                 && configuration.getOptional(RestOptions.PORT).isEmpty()) {

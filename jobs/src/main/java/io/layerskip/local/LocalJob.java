@@ -2,6 +2,7 @@ package io.layerskip.local;
 
 import io.layerskip.connectors.KafkaOptions;
 import io.layerskip.jobs.GenerationJob;
+import io.layerskip.jobs.JobType;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -77,7 +78,7 @@ public final class LocalJob implements AutoCloseable {
                             .set(KafkaOptions.DEAD_LETTERS_TOPIC, DEAD_LETTERS)
                             .set(CoreOptions.DEFAULT_PARALLELISM, slots);
             LocalFlink flink = LocalFlink.create(configuration);
-            GenerationJob.build(flink.environment(), configuration);
+            GenerationJob.build(flink.environment(), configuration, JobType.GENERATE);
             return new LocalJob(broker, flink.environment().executeAsync(), flink.webUi());
         } catch (Exception | Error e) {
             broker.close();

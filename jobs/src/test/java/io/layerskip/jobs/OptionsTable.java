@@ -1,7 +1,9 @@
 package io.layerskip.jobs;
 
+import io.layerskip.connectors.EnrichmentOptions;
 import io.layerskip.connectors.KafkaOptions;
 import io.layerskip.flink.LayerSkipOptions;
+import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.ConfigOption;
@@ -13,7 +15,8 @@ final class OptionsTable {
 
     /** Markdown, a row an option, ends with a line feed. */
     static String markdown() {
-        return Stream.concat(LayerSkipOptions.ALL.stream(), KafkaOptions.ALL.stream())
+        return Stream.of(LayerSkipOptions.ALL, EnrichmentOptions.ALL, KafkaOptions.ALL)
+                .flatMap(List::stream)
                 .map(OptionsTable::row)
                 .collect(
                         Collectors.joining(

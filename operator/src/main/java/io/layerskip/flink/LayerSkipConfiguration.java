@@ -12,7 +12,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
+import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.MemorySize;
@@ -47,8 +49,22 @@ public final class LayerSkipConfiguration implements Serializable {
      *     {@value LayerSkipOptions#PREFIX} is unknown; names each of them, one a line
      */
     public static LayerSkipConfiguration from(ReadableConfig config) {
+        return from(config, List.of());
+    }
+
+    /**
+     * Reads the options of a program that has others which start with {@value
+     * LayerSkipOptions#PREFIX} too.
+     *
+     * @param others that are known, and checked too
+     * @throws IllegalConfigurationException as {@link #from(ReadableConfig)}
+     */
+    public static LayerSkipConfiguration from(ReadableConfig config, List<ConfigOption<?>> others) {
         OptionReader reader =
-                new OptionReader(config, LayerSkipOptions.PREFIX, LayerSkipOptions.ALL);
+                new OptionReader(
+                        config,
+                        LayerSkipOptions.PREFIX,
+                        Stream.concat(LayerSkipOptions.ALL.stream(), others.stream()).toList());
         reader.throwIfRefused();
         return new LayerSkipConfiguration(reader.options());
     }

@@ -1,9 +1,11 @@
 package io.layerskip.flink;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.flink.annotation.Internal;
@@ -18,6 +20,7 @@ public final class OptionReader {
 
     private final Configuration options;
     private final List<String> refusals = new ArrayList<>();
+    private final Set<String> refused = new HashSet<>();
 
     /**
      * Checks the options that start with a prefix.
@@ -62,7 +65,13 @@ public final class OptionReader {
 
     /** Remembers an option that is not as it should be. */
     public void refuse(ConfigOption<?> option, Object found, String allowed) {
+        refused.add(option.key());
         refuse(refusal(option, found, allowed));
+    }
+
+    /** Whether an option was refused, and so reads as if it were not set. */
+    public boolean hasRefused(ConfigOption<?> option) {
+        return refused.contains(option.key());
     }
 
     /** Remembers anything else that should not be. */

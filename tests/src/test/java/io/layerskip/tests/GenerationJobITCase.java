@@ -1,5 +1,8 @@
 package io.layerskip.tests;
 
+import static io.layerskip.tests.TestJob.header;
+import static io.layerskip.tests.TestJob.text;
+import static io.layerskip.tests.TestJob.utf8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -8,25 +11,21 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.layerskip.connectors.DeadLetterFormat;
-import io.layerskip.jobs.GenerationJob;
+import io.layerskip.jobs.JobType;
 import io.layerskip.local.EmbeddedBroker;
 import io.layerskip.tests.cluster.GoldenCase;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 import org.apache.flink.api.common.JobStatus;
-import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.IllegalConfigurationException;
-import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
@@ -59,6 +58,7 @@ class GenerationJobITCase {
 
     private static EmbeddedBroker broker;
 
+    private TestJob job;
     private KafkaTopics topics;
     private String prompts;
     private String completions;
@@ -76,12 +76,11 @@ class GenerationJobITCase {
 
     @BeforeEach
     void createTopics() throws IOException {
-        String test = UUID.randomUUID().toString();
-        prompts = "prompts-" + test;
-        completions = "completions-" + test;
-        deadLetters = "dead-letters-" + test;
-        broker.createTopics(PARALLELISM, prompts, completions, deadLetters);
-        topics = new KafkaTopics(broker);
+        job = TestJob.create(broker, JobType.GENERATE, PARALLELISM);
+        prompts = job.input;
+        completions = job.output;
+        deadLetters = job.deadLetters;
+        topics = job.topics;
     }
 
     @Test
@@ -89,7 +88,7 @@ class GenerationJobITCase {
         GoldenCase golden = GoldenCase.all().get(0);
         ObjectNode request = request("a", golden);
         request.putObject("metadata").put("customer", 7);
-        topics.send(List.of(record("key", request.toString())));
+        topics.send(List.of(job.record("key", request.toString())));
 
         ConsumerRecord<byte[], byte[]> completion =
                 runUntilOneIn(completions, Map.of("layerskip.num-assistant-tokens", "5"));
@@ -118,7 +117,7 @@ class GenerationJobITCase {
     @Test
     void aPromptLongerThanTheContextIsADeadLetter() throws Exception {
         String value = JSON.createObjectNode().put("prompt", "word ".repeat(2_000)).toString();
-        topics.send(List.of(record("key", value)));
+        topics.send(List.of(job.record("key", value)));
 
         ConsumerRecord<byte[], byte[]> letter = runUntilOneIn(deadLetters, Map.of());
 
@@ -134,7 +133,7 @@ class GenerationJobITCase {
                         .put("ignore_eos", true)
                         .put("max_tokens", 400)
                         .toString();
-        topics.send(List.of(record("key", value)));
+        topics.send(List.of(job.record("key", value)));
 
         ConsumerRecord<byte[], byte[]> letter =
                 runUntilOneIn(deadLetters, Map.of("layerskip.request-timeout", "50 ms"));
@@ -218,17 +217,17 @@ class GenerationJobITCase {
             String id = "id-" + i;
             if (i % 10 == 5) {
                 badIds.add(id);
-                records.add(record(id, "no JSON"));
+                records.add(job.record(id, "no JSON"));
             } else {
                 GoldenCase golden = cases.get(i % cases.size());
                 goldenById.put(id, golden);
-                records.add(record(id, request(id, golden).toString()));
+                records.add(job.record(id, request(id, golden).toString()));
             }
         }
         List<String> out = List.of(completions, deadLetters);
         topics.send(records.subList(0, 200));
 
-        JobClient job = submit(Map.of());
+        JobClient running = job.submit(Map.of());
         try {
             for (int failure = 1; failure <= 2; failure++) {
                 int before = 200 * failure;
@@ -239,9 +238,9 @@ class GenerationJobITCase {
                 cluster.startTaskManager();
             }
             topics.read(out, read -> read.size() >= 600);
-            assertThat(job.getJobStatus().get()).isEqualTo(JobStatus.RUNNING);
+            assertThat(running.getJobStatus().get()).isEqualTo(JobStatus.RUNNING);
         } finally {
-            job.cancel().get();
+            running.cancel().get();
         }
 
         List<ConsumerRecord<byte[], byte[]>> written = topics.readAll(List.of(completions));
@@ -259,39 +258,39 @@ class GenerationJobITCase {
 
     @Test
     void latestIsWhereTheTopicsEndWhenTheJobIsBuilt() throws Exception {
-        topics.send(List.of(record("before", "{\"prompt\": \"Hi\"}")));
-        StreamExecutionEnvironment env = environment();
-        GenerationJob.build(env, options(Map.of("kafka.source.starting-offsets", "LATEST")));
-        topics.send(List.of(record("after", "{\"prompt\": \"Hi\"}")));
+        topics.send(List.of(job.record("before", "{\"prompt\": \"Hi\"}")));
+        StreamExecutionEnvironment env = job.environment();
+        job.build(env, Map.of("kafka.source.starting-offsets", "LATEST"));
+        topics.send(List.of(job.record("after", "{\"prompt\": \"Hi\"}")));
 
-        JobClient job = env.executeAsync();
+        JobClient running = env.executeAsync();
         try {
             assertThat(topics.read(List.of(completions), read -> !read.isEmpty()))
                     .extracting(record -> text(record.key()))
                     .containsExactly("after");
         } finally {
-            job.cancel().get();
+            running.cancel().get();
         }
     }
 
     @Test
     void theGroupsOffsetsAreCommittedOnCheckpoints() throws Exception {
         String group = "group-of-" + prompts;
-        topics.send(List.of(record("key", "{\"prompt\": \"Hi\"}")));
+        topics.send(List.of(job.record("key", "{\"prompt\": \"Hi\"}")));
 
-        JobClient job = submit(Map.of("kafka.source.group.id", group));
+        JobClient running = job.submit(Map.of("kafka.source.group.id", group));
         try {
             assertThat(topics.committedOffsets(group, 1)).isEqualTo(1);
         } finally {
-            job.cancel().get();
+            running.cancel().get();
         }
     }
 
     @Test
     void theLastCheckpointIsKeptWhenTheJobFailsForGood() {
-        StreamExecutionEnvironment env = environment();
+        StreamExecutionEnvironment env = job.environment();
 
-        GenerationJob.build(env, options(Map.of()));
+        job.build(env, Map.of());
 
         assertThat(env.getCheckpointConfig().getExternalizedCheckpointRetention())
                 .isEqualTo(ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION);
@@ -299,33 +298,33 @@ class GenerationJobITCase {
 
     @Test
     void optionsOfTheEnvironmentCountToo() {
-        StreamExecutionEnvironment env = environment();
+        StreamExecutionEnvironment env = job.environment();
         env.configure(Configuration.fromMap(Map.of("layerskip.top-k", "-1")));
 
-        assertThatThrownBy(() -> GenerationJob.build(env, options(Map.of())))
+        assertThatThrownBy(() -> job.build(env, Map.of()))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageContaining("option layerskip.top-k is -1");
     }
 
     @Test
     void theProgramsOptionsOverruleThoseOfTheEnvironment() {
-        StreamExecutionEnvironment env = environment();
+        StreamExecutionEnvironment env = job.environment();
         env.configure(Configuration.fromMap(Map.of("layerskip.top-k", "-1")));
 
-        assertThatCode(() -> GenerationJob.build(env, options(Map.of("layerskip.top-k", "5"))))
+        assertThatCode(() -> job.build(env, Map.of("layerskip.top-k", "5")))
                 .doesNotThrowAnyException();
     }
 
     @Test
     void aSourceTopicThatDoesNotExistIsRefused() {
-        assertThatThrownBy(() -> build(Map.of("kafka.source.topics", prompts + ",missing")))
+        assertThatThrownBy(() -> job.build(Map.of("kafka.source.topics", prompts + ",missing")))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageContaining("option kafka.source.topics names missing, which does not");
     }
 
     @Test
     void aDeadLettersTopicThatDoesNotExistIsRefused() {
-        assertThatThrownBy(() -> build(Map.of("kafka.dead-letters.topic", "missing")))
+        assertThatThrownBy(() -> job.build(Map.of("kafka.dead-letters.topic", "missing")))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageContaining("option kafka.dead-letters.topic names missing, which does");
     }
@@ -335,7 +334,7 @@ class GenerationJobITCase {
         String compacted = "compacted-" + completions;
         broker.createTopic(compacted, 1, Map.of("cleanup.policy", "compact,delete"));
 
-        assertThatThrownBy(() -> build(Map.of("kafka.sink.topic", compacted)))
+        assertThatThrownBy(() -> job.build(Map.of("kafka.sink.topic", compacted)))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageContaining("option kafka.sink.topic is " + compacted)
                 .hasMessageContaining("cleanup.policy");
@@ -346,7 +345,7 @@ class GenerationJobITCase {
         String small = "small-" + deadLetters;
         broker.createTopic(small, 1, Map.of("max.message.bytes", "8191"));
 
-        assertThatThrownBy(() -> build(Map.of("kafka.dead-letters.topic", small)))
+        assertThatThrownBy(() -> job.build(Map.of("kafka.dead-letters.topic", small)))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageContaining("option kafka.dead-letters.topic is " + small)
                 .hasMessageContaining("max.message.bytes of at least 8192");
@@ -354,7 +353,7 @@ class GenerationJobITCase {
 
     @Test
     void aTransactionTimeoutAboveTheBrokersIsRefused() {
-        assertThatThrownBy(() -> build(Map.of("kafka.sink.transaction.timeout.ms", "16 min")))
+        assertThatThrownBy(() -> job.build(Map.of("kafka.sink.transaction.timeout.ms", "16 min")))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessage(
                         "option kafka.sink.transaction.timeout.ms is 960000 ms; allowed: at most"
@@ -363,7 +362,7 @@ class GenerationJobITCase {
 
     @Test
     void aTransactionTimeoutBelowThatOfCheckpointsIsRefused() {
-        assertThatThrownBy(() -> build(Map.of("kafka.sink.transaction.timeout.ms", "9 min")))
+        assertThatThrownBy(() -> job.build(Map.of("kafka.sink.transaction.timeout.ms", "9 min")))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessage(
                         "option kafka.sink.transaction.timeout.ms is 540000 ms; allowed: a time of"
@@ -374,7 +373,8 @@ class GenerationJobITCase {
 
     @Test
     void aHostThatDoesNotExistIsRefused() {
-        assertThatThrownBy(() -> build(Map.of("kafka.bootstrap.servers", "nowhere.invalid:9092")))
+        assertThatThrownBy(
+                        () -> job.build(Map.of("kafka.bootstrap.servers", "nowhere.invalid:9092")))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageContaining("option kafka.bootstrap.servers is nowhere.invalid:9092: ");
     }
@@ -382,72 +382,18 @@ class GenerationJobITCase {
     /** The first committed record of a topic, from a job that runs until there is one. */
     private ConsumerRecord<byte[], byte[]> runUntilOneIn(String topic, Map<String, String> changes)
             throws Exception {
-        JobClient job = submit(changes);
+        JobClient running = job.submit(changes);
         try {
             List<ConsumerRecord<byte[], byte[]>> records =
                     topics.read(List.of(topic), read -> !read.isEmpty());
             assertThat(records).hasSize(1);
             return records.get(0);
         } finally {
-            job.cancel().get();
+            running.cancel().get();
         }
-    }
-
-    private JobClient submit(Map<String, String> changes) throws Exception {
-        StreamExecutionEnvironment env = environment();
-        GenerationJob.build(env, options(changes));
-        return env.executeAsync();
-    }
-
-    private void build(Map<String, String> changes) {
-        GenerationJob.build(environment(), options(changes));
-    }
-
-    private static StreamExecutionEnvironment environment() {
-        Configuration configuration = new Configuration();
-        configuration.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMillis(200));
-        configuration.set(RestartStrategyOptions.RESTART_STRATEGY, "fixed-delay");
-        configuration.set(RestartStrategyOptions.RESTART_STRATEGY_FIXED_DELAY_ATTEMPTS, 20);
-        configuration.set(
-                RestartStrategyOptions.RESTART_STRATEGY_FIXED_DELAY_DELAY, Duration.ofMillis(100));
-        StreamExecutionEnvironment env =
-                StreamExecutionEnvironment.getExecutionEnvironment(configuration);
-        env.setParallelism(PARALLELISM);
-        return env;
-    }
-
-    private Configuration options(Map<String, String> changes) {
-        Map<String, String> options = new HashMap<>();
-        options.put("kafka.bootstrap.servers", broker.bootstrapServers());
-        options.put("kafka.source.topics", prompts);
-        options.put("kafka.sink.topic", completions);
-        options.put("kafka.dead-letters.topic", deadLetters);
-        options.putAll(changes);
-        return Configuration.fromMap(options);
     }
 
     private static ObjectNode request(String id, GoldenCase golden) {
         return JSON.createObjectNode().put("id", id).put("prompt", golden.prompt());
-    }
-
-    private ProducerRecord<byte[], byte[]> record(String key, String value) {
-        return new ProducerRecord<>(
-                prompts,
-                null,
-                utf8(key),
-                utf8(value),
-                List.of(new RecordHeader("trace", utf8("7"))));
-    }
-
-    private static String header(ConsumerRecord<byte[], byte[]> record, String key) {
-        return text(record.headers().lastHeader(key).value());
-    }
-
-    private static String text(byte[] bytes) {
-        return new String(bytes, StandardCharsets.UTF_8);
-    }
-
-    private static byte[] utf8(String text) {
-        return text.getBytes(StandardCharsets.UTF_8);
     }
 }

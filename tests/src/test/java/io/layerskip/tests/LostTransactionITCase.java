@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.jobs.GenerationJob;
+import io.layerskip.jobs.JobType;
 import io.layerskip.local.EmbeddedBroker;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -117,7 +118,7 @@ class LostTransactionITCase {
         options.put("kafka.sink.topic", "completions");
         options.put("kafka.dead-letters.topic", "dead-letters");
         options.put("kafka.sink.accept-lost-transactions", Boolean.toString(acceptsLoss));
-        GenerationJob.build(env, Configuration.fromMap(options));
+        GenerationJob.build(env, Configuration.fromMap(options), JobType.GENERATE);
         return env.executeAsync();
     }
 

@@ -3,12 +3,15 @@ package io.layerskip.connectors.internal;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.regex.Pattern;
 import org.apache.flink.annotation.Internal;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.kafka.clients.CommonClientConfigs;
@@ -18,7 +21,9 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.admin.DescribeConfigsOptions;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.ListTopicsOptions;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.IsolationLevel;
@@ -125,36 +130,65 @@ public final class Brokers implements AutoCloseable {
         return number(setting(ofTopic(topic), "max.message.bytes"));
     }
 
-    /**
-     * Where reading would go on after the last record that is there now, by partition.
-     *
-     * @param isolation of the consumer that reads on
-     */
-    public Map<TopicPartition, Long> ends(Collection<String> topics, IsolationLevel isolation) {
-        Map<TopicPartition, OffsetSpec> partitions = new HashMap<>();
+    /** The names of topics that match a pattern as a whole, and may be seen. */
+    public List<String> topics(Pattern pattern) {
+        return await(admin.listTopics(new ListTopicsOptions().timeoutMs(timeoutMs)).names())
+                .stream()
+                .filter(topic -> pattern.matcher(topic).matches())
+                .sorted()
+                .toList();
+    }
+
+    /** The partitions of topics. */
+    public Set<TopicPartition> partitions(Collection<String> topics) {
+        Set<TopicPartition> partitions = new HashSet<>();
         await(
                         admin.describeTopics(
                                         topics, new DescribeTopicsOptions().timeoutMs(timeoutMs))
                                 .allTopicNames())
                 .forEach(
                         (topic, description) ->
-                                description
-                                        .partitions()
-                                        .forEach(
-                                                partition ->
-                                                        partitions.put(
-                                                                new TopicPartition(
-                                                                        topic,
-                                                                        partition.partition()),
-                                                                OffsetSpec.latest())));
-        Map<TopicPartition, Long> ends = new HashMap<>();
+                                description.partitions().stream()
+                                        .map(p -> new TopicPartition(topic, p.partition()))
+                                        .forEach(partitions::add));
+        return partitions;
+    }
+
+    /**
+     * Where partitions have the records that are asked for; negative where there are none.
+     *
+     * @param isolation of the consumer that reads them
+     */
+    public Map<TopicPartition, Long> offsets(
+            Collection<TopicPartition> partitions, OffsetSpec spec, IsolationLevel isolation) {
+        Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+        partitions.forEach(partition -> asked.put(partition, spec));
+        Map<TopicPartition, Long> offsets = new HashMap<>();
         await(
                         admin.listOffsets(
-                                        partitions,
+                                        asked,
                                         new ListOffsetsOptions(isolation).timeoutMs(timeoutMs))
                                 .all())
-                .forEach((partition, end) -> ends.put(partition, end.offset()));
-        return ends;
+                .forEach((partition, info) -> offsets.put(partition, info.offset()));
+        return offsets;
+    }
+
+    /** The offsets that a consumer group has committed, where it has any. */
+    public Map<TopicPartition, Long> committed(String group) {
+        Map<TopicPartition, Long> offsets = new HashMap<>();
+        await(
+                        admin.listConsumerGroupOffsets(
+                                        group,
+                                        new ListConsumerGroupOffsetsOptions().timeoutMs(timeoutMs))
+                                .partitionsToOffsetAndMetadata())
+                .forEach(
+                        (partition, offset) -> {
+                            // The answer has null where a partition has none.
+                            if (offset != null) {
+                                offsets.put(partition, offset.offset());
+                            }
+                        });
+        return offsets;
     }
 
     /** Whether a topic keeps the last record of each key only; false if it may not be seen. */
