@@ -17,6 +17,7 @@ public final class Experiments {
                                     new Lengths(),
                                     new SharedPrefix(),
                                     new WholeJob(),
+                                    new KafkaLatency(),
                                     new Endurance(),
                                     new LargeModel(),
                                     new Passes()),

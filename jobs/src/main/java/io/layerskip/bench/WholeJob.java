@@ -1,10 +1,12 @@
 package io.layerskip.bench;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.layerskip.connectors.EnrichmentOptions;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
+import io.layerskip.jobs.JobType;
 import io.layerskip.local.LocalJob;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -19,7 +21,7 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
-/** The job from Kafka to Kafka against engines that are called directly. */
+/** The jobs from Kafka to Kafka against engines that are called directly. */
 final class WholeJob implements Experiment {
 
     private static final int REQUESTS = 10_000;
@@ -53,9 +55,15 @@ final class WholeJob implements Experiment {
         }
         List<GenerationEngine> engines = new ArrayList<>();
         Measurement bare = new Measurement("engines alone");
-        DescriptiveStatistics job = new DescriptiveStatistics();
-        DescriptiveStatistics share = new DescriptiveStatistics();
-        try (LocalJob local = LocalJob.start(options, slots)) {
+        Rates generation = new Rates();
+        Rates enrichment = new Rates();
+        try (LocalJob generating = LocalJob.start(options, slots, JobType.GENERATE);
+                LocalJob enriching =
+                        LocalJob.start(
+                                new Configuration(options)
+                                        .set(EnrichmentOptions.PROMPT_TEMPLATE, "{{prompt}}"),
+                                slots,
+                                JobType.ENRICH)) {
             for (int i = 0; i < slots; i++) {
                 engines.add(setup.open(settings));
             }
@@ -63,24 +71,33 @@ final class WholeJob implements Experiment {
             // Rounds to warm up; they are a tenth as long.
             List<String> few = prompts.subList(0, REQUESTS / 10);
             Comparison.complete(alone, few, inFlight, new Measurement.Round());
-            seconds(few, slots, local);
+            seconds(few, slots, generating);
+            seconds(few, slots, enriching);
             for (int i = 0; i < ROUNDS; i++) {
                 Measurement.Round round = new Measurement.Round();
                 Comparison.complete(alone, prompts, inFlight, round);
                 bare.add(round, round);
-                double rate = REQUESTS / seconds(prompts, slots, local);
-                job.addValue(rate);
-                share.addValue(rate / bare.promptsPerSecond().getElement(i));
+                double alonePerSecond = bare.promptsPerSecond().getElement(i);
+                double generated = REQUESTS / seconds(prompts, slots, generating);
+                generation.add(generated, alonePerSecond, generated);
+                enrichment.add(
+                        REQUESTS / seconds(prompts, slots, enriching), alonePerSecond, generated);
             }
         } finally {
             engines.forEach(GenerationEngine::close);
         }
-        Table table = new Table("", "prompts per second", "times the engines alone");
-        table.row("engines alone", Spread.of(bare.promptsPerSecond()), 1.0);
-        table.row("whole job", Spread.of(job), Spread.of(share));
+        Table table =
+                new Table(
+                        "",
+                        "prompts per second",
+                        "times the engines alone",
+                        "times the generation job");
+        table.row("engines alone", Spread.of(bare.promptsPerSecond()), 1.0, "-");
+        generation.addTo(table, "generation job");
+        enrichment.addTo(table, "enrichment job");
         return new Section(
                 this,
-                ("%d prompts, %d slots of one thread each, %d requests in flight in all; the job's"
+                ("%d prompts, %d slots of one thread each, %d requests in flight in all; a job's"
                                 + " time is from the first prompt's sending to the last completion's"
                                 + " timestamp, with a checkpoint every %d s.")
                         .formatted(REQUESTS, slots, inFlight, CHECKPOINT_INTERVAL.toSeconds()),
@@ -100,7 +117,7 @@ final class WholeJob implements Experiment {
             // would work the rest off alone.
             job.send(
                     new ProducerRecord<>(
-                            LocalJob.PROMPTS,
+                            job.input(),
                             i % partitions,
                             null,
                             request.getBytes(StandardCharsets.UTF_8)));
@@ -113,7 +130,7 @@ final class WholeJob implements Experiment {
                         "%d of %d answers after %s".formatted(answers, prompts.size(), PATIENCE));
             }
             for (ConsumerRecord<byte[], byte[]> answer : job.poll()) {
-                if (!answer.topic().equals(LocalJob.COMPLETIONS)) {
+                if (!answer.topic().equals(job.output())) {
                     throw new IllegalStateException("a prompt has no completion");
                 }
                 last = Math.max(last, answer.timestamp());
@@ -121,6 +138,23 @@ final class WholeJob implements Experiment {
             }
         }
         return (double) (last - start) / TimeUnit.SECONDS.toMillis(1);
+    }
+
+    /** What a job reached in each round, and how that compares. */
+    private static final class Rates {
+        private final DescriptiveStatistics perSecond = new DescriptiveStatistics();
+        private final DescriptiveStatistics ofAlone = new DescriptiveStatistics();
+        private final DescriptiveStatistics ofGeneration = new DescriptiveStatistics();
+
+        void add(double rate, double alone, double generation) {
+            perSecond.addValue(rate);
+            ofAlone.addValue(rate / alone);
+            ofGeneration.addValue(rate / generation);
+        }
+
+        void addTo(Table table, String name) {
+            table.row(name, Spread.of(perSecond), Spread.of(ofAlone), Spread.of(ofGeneration));
+        }
     }
 
     /** As many engines as the job has, each with its share of the prompts. */

@@ -6,6 +6,7 @@ import io.layerskip.bench.EngineContender;
 import io.layerskip.bench.Measurement;
 import io.layerskip.flink.ConfiguredEngine;
 import io.layerskip.flink.LayerSkipConfiguration;
+import io.layerskip.jobs.JobType;
 import io.layerskip.local.LocalJob;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -69,7 +70,7 @@ final class DemoCommand implements Callable<Integer> {
         Configuration options =
                 new Configuration()
                         .set(CheckpointingOptions.CHECKPOINTING_INTERVAL, CHECKPOINT_INTERVAL);
-        try (LocalJob job = LocalJob.start(options, cores)) {
+        try (LocalJob job = LocalJob.start(options, cores, JobType.GENERATE)) {
             out.println("Flink's web UI: " + job.webUi());
             out.println("Kafka broker:   " + job.bootstrapServers());
             show(LayerSkipConfiguration.from(options), job, out);
@@ -97,6 +98,8 @@ final class DemoCommand implements Callable<Integer> {
         List<String> compared =
                 prompts.stream().limit(COMPARED_PROMPTS).map(GoldenPrompt::prompt).toList();
         report.summarise(tokensPerSecond, speedup(configuration, compared));
+
+        new EnrichmentDemo(out).show();
         if (keepRunning) {
             serve(sender, job, report, out);
         }

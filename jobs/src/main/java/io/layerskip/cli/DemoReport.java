@@ -81,7 +81,7 @@ final class DemoReport {
     }
 
     /** Whoever reaches the broker chooses these texts: they must not steer the terminal. */
-    private static String inOneLine(String text) {
+    static String inOneLine(String text) {
         return CONTROLS.matcher(text).replaceAll(" ");
     }
 
@@ -99,7 +99,8 @@ final class DemoReport {
                                         header(answer, DeadLetterFormat.SOURCE_OFFSET)));
     }
 
-    private static String error(ConsumerRecord<byte[], byte[]> answer) {
+    /** Why a record is a dead letter. */
+    static String error(ConsumerRecord<byte[], byte[]> answer) {
         return "dead letter: "
                 + header(answer, DeadLetterFormat.ERROR_CLASS)
                 + ": "

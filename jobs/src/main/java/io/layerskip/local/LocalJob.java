@@ -27,7 +27,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * where prompts are sent and what came of them is read.
  *
  * <pre>{@code
- * try (LocalJob job = LocalJob.start(options, 2)) {
+ * try (LocalJob job = LocalJob.start(options, 2, JobType.GENERATE)) {
  *     job.send(new ProducerRecord<>(LocalJob.PROMPTS, key, value));
  *     for (ConsumerRecord<byte[], byte[]> answer : job.poll()) {
  *         ...
@@ -39,22 +39,34 @@ public final class LocalJob implements AutoCloseable {
 
     public static final String PROMPTS = "prompts";
     public static final String COMPLETIONS = "completions";
+    public static final String MESSAGES = "messages";
+    public static final String ENRICHED = "enriched";
     public static final String DEAD_LETTERS = "dead-letters";
 
     private static final Duration POLL = Duration.ofMillis(200);
 
     private final EmbeddedBroker broker;
+    private final JobType type;
     private final JobClient job;
     private final String webUi;
     private final KafkaProducer<byte[], byte[]> producer;
     private final KafkaConsumer<byte[], byte[]> consumer;
 
-    private LocalJob(EmbeddedBroker broker, JobClient job, String webUi) {
+    private LocalJob(EmbeddedBroker broker, JobType type, JobClient job, String webUi) {
         this.broker = broker;
+        this.type = type;
         this.job = job;
         this.webUi = webUi;
         this.producer = producer(broker.bootstrapServers());
-        this.consumer = consumer(broker.bootstrapServers());
+        this.consumer = consumer(broker.bootstrapServers(), output(type));
+    }
+
+    private static String input(JobType type) {
+        return type == JobType.ENRICH ? MESSAGES : PROMPTS;
+    }
+
+    private static String output(JobType type) {
+        return type == JobType.ENRICH ? ENRICHED : COMPLETIONS;
     }
 
     /**
@@ -63,23 +75,24 @@ public final class LocalJob implements AutoCloseable {
      *
      * @param options of the job; brokers and topics are set here
      * @param slots of the job, and partitions of each topic
+     * @param type from prompts to completions, or from messages to enriched ones
      * @throws IllegalConfigurationException if an option is not allowed
      * @throws IOException if the broker does not start
      */
-    public static LocalJob start(Configuration options, int slots) throws Exception {
+    public static LocalJob start(Configuration options, int slots, JobType type) throws Exception {
         EmbeddedBroker broker = EmbeddedBroker.start();
         try {
-            broker.createTopics(slots, PROMPTS, COMPLETIONS, DEAD_LETTERS);
+            broker.createTopics(slots, input(type), output(type), DEAD_LETTERS);
             Configuration configuration =
                     new Configuration(options)
                             .set(KafkaOptions.BOOTSTRAP_SERVERS, broker.bootstrapServers())
-                            .set(KafkaOptions.SOURCE_TOPICS, List.of(PROMPTS))
-                            .set(KafkaOptions.SINK_TOPIC, COMPLETIONS)
+                            .set(KafkaOptions.SOURCE_TOPICS, List.of(input(type)))
+                            .set(KafkaOptions.SINK_TOPIC, output(type))
                             .set(KafkaOptions.DEAD_LETTERS_TOPIC, DEAD_LETTERS)
                             .set(CoreOptions.DEFAULT_PARALLELISM, slots);
             LocalFlink flink = LocalFlink.create(configuration);
-            GenerationJob.build(flink.environment(), configuration, JobType.GENERATE);
-            return new LocalJob(broker, flink.environment().executeAsync(), flink.webUi());
+            GenerationJob.build(flink.environment(), configuration, type);
+            return new LocalJob(broker, type, flink.environment().executeAsync(), flink.webUi());
         } catch (Exception | Error e) {
             broker.close();
             throw e;
@@ -98,7 +111,7 @@ public final class LocalJob implements AutoCloseable {
     }
 
     /** Reads from the beginning, committed records only, like a careful downstream does. */
-    private static KafkaConsumer<byte[], byte[]> consumer(String bootstrapServers) {
+    private static KafkaConsumer<byte[], byte[]> consumer(String bootstrapServers, String topic) {
         KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(
                         Map.of(
@@ -112,8 +125,18 @@ public final class LocalJob implements AutoCloseable {
                                 "read_committed"),
                         new ByteArrayDeserializer(),
                         new ByteArrayDeserializer());
-        consumer.subscribe(List.of(COMPLETIONS, DEAD_LETTERS));
+        consumer.subscribe(List.of(topic, DEAD_LETTERS));
         return consumer;
+    }
+
+    /** The topic that the job reads. */
+    public String input() {
+        return input(type);
+    }
+
+    /** The topic of what it makes of the records. */
+    public String output() {
+        return output(type);
     }
 
     /** The broker, for clients of one's own: {@code host:port}. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.layerskip.connectors.DeadLetterFormat;
 import io.layerskip.flink.LayerSkipOptions;
+import io.layerskip.jobs.JobType;
 import io.layerskip.local.LocalJob;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -25,7 +26,7 @@ class LocalJobITCase {
 
     @Test
     void answersWhatIsSentWithoutAKey() throws Exception {
-        try (LocalJob job = LocalJob.start(options(), 1)) {
+        try (LocalJob job = LocalJob.start(options(), 1, JobType.GENERATE)) {
             send(job, "{\"prompt\": \"banking: Where is my card?\\n\"}");
             send(job, "this is no JSON");
 
@@ -42,7 +43,7 @@ class LocalJobITCase {
 
     @Test
     void makesADeadLetterOfARecordThatIsLargerThanARequest() throws Exception {
-        try (LocalJob job = LocalJob.start(options(), 1)) {
+        try (LocalJob job = LocalJob.start(options(), 1, JobType.GENERATE)) {
             String value = "{\"prompt\": \"" + "word ".repeat(500_000) + "\"}";
             send(job, value);
 
@@ -55,7 +56,7 @@ class LocalJobITCase {
 
     @Test
     void endsItsEnginesWhenItIsClosed() throws Exception {
-        try (LocalJob job = LocalJob.start(options(), 1)) {
+        try (LocalJob job = LocalJob.start(options(), 1, JobType.GENERATE)) {
             send(job, "{\"prompt\": \"banking: Where is my card?\\n\"}");
             read(job, 1);
             assertThat(engineThreads()).isNotEmpty();
@@ -65,7 +66,7 @@ class LocalJobITCase {
 
     @Test
     void endsInFullInAThreadThatIsInterrupted() throws Exception {
-        LocalJob job = LocalJob.start(options(), 1);
+        LocalJob job = LocalJob.start(options(), 1, JobType.GENERATE);
         send(job, "{\"prompt\": \"banking: Where is my card?\\n\"}");
         read(job, 1);
 
@@ -82,7 +83,7 @@ class LocalJobITCase {
     void refusesAnOptionThatIsNotAllowed() {
         Configuration wrong = options().set(LayerSkipOptions.TOP_P, 7.0);
 
-        assertThatThrownBy(() -> LocalJob.start(wrong, 1))
+        assertThatThrownBy(() -> LocalJob.start(wrong, 1, JobType.GENERATE))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageContaining(LayerSkipOptions.TOP_P.key());
     }
