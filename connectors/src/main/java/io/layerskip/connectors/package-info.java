@@ -1,6 +1,6 @@
 /**
- * Kafka around the model: what requests and completions look like as records, and how they get in
- * and out exactly once.
+ * Kafka around the model: what requests and completions look like as records, how records of any
+ * other kind are enriched, and how all of them get in and out exactly once.
  *
  * <pre>
  *  prompts topic
@@ -22,9 +22,9 @@
  *  completions   dead letters
  * </pre>
  *
- * <p>Input is never trusted to be well-formed and never the reason for a failed job: whatever
- * {@link io.layerskip.connectors.CompletionRequestFormat} refuses leaves as a dead letter, in the
- * same transaction as the completions around it. A record's fate therefore is decided exactly once:
- * it is on one of the two topics, for a consumer that reads committed records.
+ * <p>Input is never trusted to be well-formed and never the reason for a failed job: whatever a
+ * {@link io.layerskip.connectors.RequestFormat} refuses leaves as a dead letter, in the same
+ * transaction as the completions around it. A record's fate therefore is decided exactly once: it
+ * is on one of the two topics, for a consumer that reads committed records.
  */
 package io.layerskip.connectors;
