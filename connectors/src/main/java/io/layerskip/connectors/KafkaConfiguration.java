@@ -243,7 +243,7 @@ public final class KafkaConfiguration {
     }
 
     /** Whether records are written in transactions. */
-    boolean isExactlyOnce() {
+    public boolean isExactlyOnce() {
         return options.get(KafkaOptions.SINK_DELIVERY_GUARANTEE) == DeliveryGuarantee.EXACTLY_ONCE;
     }
 

@@ -22,6 +22,7 @@ import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.CoreOptions;
+import org.apache.flink.configuration.ExecutionOptions;
 import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.PipelineOptions;
@@ -130,9 +131,13 @@ public final class GenerationJob {
         options.addAll(configuration);
         LayerSkipConfiguration layerskip = LayerSkipConfiguration.from(options, type.options());
         layerskip.checkAgainstModel(GenerationJob.class.getClassLoader());
+        KafkaConfiguration configured = KafkaConfiguration.from(options);
         setDefaults(env);
-        KafkaPipeline kafka =
-                KafkaPipeline.connect(KafkaConfiguration.from(options), env.getCheckpointConfig());
+        if (!configured.isExactlyOnce()) {
+            // What is written at once must not wait in a network buffer before it.
+            setDefault(env, ExecutionOptions.BUFFER_TIMEOUT, Duration.ZERO);
+        }
+        KafkaPipeline kafka = KafkaPipeline.connect(configured, env.getCheckpointConfig());
         JobType.Formats formats = type.formats(kafka, layerskip, options);
 
         Source<SourceRecord, ?, ?> source =
