@@ -13,6 +13,8 @@ import java.util.function.Consumer;
  */
 final class ActiveGeneration implements Generation {
 
+    private static final TokenLogprobs[] NO_LOGPROBS = {};
+
     private final GenerationRequest request;
     private final Consumer<TextChunk> listener;
     private final boolean watched;
@@ -28,24 +30,40 @@ final class ActiveGeneration implements Generation {
     private volatile Optional<GenerationFailure> aborted = Optional.empty();
     private volatile Written written;
 
+    private List<ActiveGeneration> siblings = List.of();
     private Optional<Started> started = Optional.empty();
     private long queued;
     private long timeToFirstToken;
     private int preemptions;
 
     /** What there is once the request is prepared. */
-    private record Started(Sequence sequence, Turn turn, CompletionText text) {}
+    private record Started(
+            Sequence sequence,
+            Turn turn,
+            CompletionText text,
+            Reporting reporting,
+            Optional<CompletionLogprobs> logprobs) {}
 
     /**
      * What others may see.
      *
      * @param tokens of which [from, to) are written; they never change
+     * @param logprobs of which as many are noted as {@code noted} says; they never change
      */
-    private record Written(int[] tokens, int from, int to, GenerationStatistics statistics) {
+    private record Written(
+            int[] tokens,
+            int from,
+            int to,
+            GenerationStatistics statistics,
+            TokenLogprobs[] logprobs,
+            int noted) {
 
         GenerationProgress toProgress() {
             return new GenerationProgress(
-                    Arrays.stream(tokens, from, to).boxed().toList(), statistics);
+                    Arrays.stream(tokens, from, to).boxed().toList(),
+                    statistics,
+                    Arrays.stream(logprobs, 0, noted).toList(),
+                    List.of());
         }
     }
 
@@ -69,7 +87,30 @@ final class ActiveGeneration implements Generation {
         this.listener = listener;
         this.watched = watched;
         int[] tokens = resumed.tokenIds().stream().mapToInt(token -> token).toArray();
-        this.written = new Written(tokens, 0, tokens.length, resumed.statistics());
+        TokenLogprobs[] logprobs = resumed.logprobs().toArray(TokenLogprobs[]::new);
+        this.written =
+                new Written(
+                        tokens, 0, tokens.length, resumed.statistics(), logprobs, logprobs.length);
+    }
+
+    /**
+     * Takes over other completions of the same request, before anybody else sees them: they begin
+     * when its prompt is computed.
+     */
+    void lead(List<ActiveGeneration> others) {
+        siblings = others;
+    }
+
+    /** Those that it leads and that have yet to begin. */
+    List<ActiveGeneration> siblings() {
+        return siblings;
+    }
+
+    /** The same; they are the caller's from now on. */
+    List<ActiveGeneration> handOverSiblings() {
+        List<ActiveGeneration> others = siblings;
+        siblings = List.of();
+        return others;
     }
 
     @Override
@@ -97,12 +138,25 @@ final class ActiveGeneration implements Generation {
         return request;
     }
 
-    /** Starts, or goes on from where an earlier generation was. */
-    void start(Sequence sequence, CompletionText text) {
-        if (sequence.canResume(resumed.tokenIds())) {
+    /**
+     * Starts, or goes on from where an earlier generation was.
+     *
+     * @param logprobs if the reporting needs them
+     */
+    void start(
+            Sequence sequence,
+            CompletionText text,
+            Reporting reporting,
+            Optional<CompletionLogprobs> logprobs) {
+        boolean noted =
+                logprobs.isEmpty() || resumed.logprobs().size() == resumed.tokenIds().size();
+        if (noted && sequence.canResume(resumed.tokenIds())) {
             sequence.resume(resumed);
+            logprobs.ifPresent(
+                    l -> l.resume(resumed.logprobs(), sequence.tokens(), sequence.length()));
         }
-        started = Optional.of(new Started(sequence, new Turn(sequence), text));
+        Turn turn = new Turn(sequence, reporting.likely());
+        started = Optional.of(new Started(sequence, turn, text, reporting, logprobs));
         show();
     }
 
@@ -120,6 +174,10 @@ final class ActiveGeneration implements Generation {
 
     private CompletionText text() {
         return started.orElseThrow().text();
+    }
+
+    private CompletionLogprobs logprobs() {
+        return started.orElseThrow().logprobs().orElseThrow();
     }
 
     boolean isDone() {
@@ -155,6 +213,9 @@ final class ActiveGeneration implements Generation {
         int count = 0;
         while (count < turn.written() && !text().stopped()) {
             sequence().write(turn.choice(count));
+            if (turn.notesLogprobs()) {
+                logprobs().add(turn.logprobs(count), sequence().tokens(), sequence().length());
+            }
             follow(turn.isAccepted(count));
             count++;
         }
@@ -192,12 +253,15 @@ final class ActiveGeneration implements Generation {
 
     /** Lets others see what is written. */
     private void show() {
+        Optional<CompletionLogprobs> logprobs = started.orElseThrow().logprobs();
         written =
                 new Written(
                         sequence().tokens(),
                         sequence().promptLength(),
                         sequence().length(),
-                        statistics());
+                        statistics(),
+                        logprobs.map(CompletionLogprobs::tokens).orElse(NO_LOGPROBS),
+                        logprobs.map(CompletionLogprobs::count).orElse(0));
     }
 
     /** Completes the result with a failure and what was written before it. */
@@ -230,15 +294,24 @@ final class ActiveGeneration implements Generation {
                 Arrays.stream(sequence().tokens(), sequence().promptLength(), sequence().length())
                         .boxed()
                         .toList();
+        Reporting reporting = started.orElseThrow().reporting();
+        Optional<List<TokenLogprobs>> noted =
+                failure.isEmpty()
+                        ? started.orElseThrow().logprobs().map(CompletionLogprobs::toList)
+                        : Optional.empty();
+        String text = text().text();
         return new GenerationResult(
                 request.id(),
-                text().text(),
+                reporting.echo() && failure.isEmpty() ? request.prompt() + text : text,
                 tokens,
                 reason,
                 statistics(),
                 failure,
                 Optional.of(systemFingerprint),
-                request.attachment());
+                request.attachment(),
+                noted.filter(l -> reporting.logprobs().isPresent()).orElse(List.of()),
+                noted.filter(l -> reporting.confidence()).map(Confidence::of),
+                List.of());
     }
 
     private GenerationStatistics statistics() {

@@ -1,6 +1,8 @@
 package io.layerskip.engine;
 
 import io.layerskip.model.Tokenizer;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 
@@ -18,8 +20,10 @@ final class CompletionText {
 
     private final Tokenizer tokenizer;
     private final List<StopText> stops;
+    private final int leastLength;
     private final StringBuilder text = new StringBuilder();
 
+    private int length;
     private int windowStart;
     private int decoded;
     private int released;
@@ -29,23 +33,46 @@ final class CompletionText {
      * @param prompt tokens before the completion
      */
     CompletionText(Tokenizer tokenizer, List<String> stops, int[] prompt) {
+        this(tokenizer, stops, prompt, 0);
+    }
+
+    /**
+     * @param prompt tokens before the completion
+     * @param minTokens of the completion; a stop text that ends in one of them ends nothing
+     */
+    CompletionText(Tokenizer tokenizer, List<String> stops, int[] prompt, int minTokens) {
         this.tokenizer = tokenizer;
         this.stops = stops.stream().map(StopText::new).toList();
+        this.leastLength = prompt.length + minTokens;
+        this.length = prompt.length;
         this.windowStart = characterStart(prompt, Math.max(0, prompt.length - CONTEXT_TOKENS));
         this.decoded = prompt.length;
     }
 
     /** Takes the tokens written so far; returns the text that is now certain and new. */
     String advance(int[] tokens, int length) {
+        passMinTokens(tokens, length);
+        take(tokens, length);
+        int heldBack = stopped ? 0 : stops.stream().mapToInt(StopText::begun).max().orElse(0);
+        return release(text.length() - heldBack);
+    }
+
+    /** Takes the tokens in which nothing ends by themselves, where more come at once. */
+    private void passMinTokens(int[] tokens, int length) {
+        if (this.length < leastLength && leastLength < length) {
+            take(tokens, leastLength);
+        }
+    }
+
+    private void take(int[] tokens, int length) {
         String added = pending(tokens, length);
+        this.length = length;
         // A token without text, a special one, is no start for a window: decoders skip it.
         if (!stopped && !added.isEmpty() && !added.endsWith(REPLACEMENT)) {
             append(added);
             windowStart = decoded;
             decoded = length;
         }
-        int heldBack = stopped ? 0 : stops.stream().mapToInt(StopText::begun).max().orElse(0);
-        return release(text.length() - heldBack);
     }
 
     /**
@@ -53,11 +80,28 @@ final class CompletionText {
      * and so is U+FFFD at the end, which is how half a character is decoded.
      */
     String finish(int[] tokens, int length) {
+        passMinTokens(tokens, length);
         if (!stopped && decoded < length) {
+            this.length = length;
             append(withoutHalfCharacter(pending(tokens, length)));
             decoded = length;
         }
         return release(text.length());
+    }
+
+    /**
+     * What each of some tokens would add to the text, were it the next one; empty for one that
+     * leaves half a character.
+     */
+    List<String> textsOfNext(int[] candidates, int[] tokens, int length) {
+        int[] longer = Arrays.copyOf(tokens, length + 1);
+        List<String> texts = new ArrayList<>();
+        for (int candidate : candidates) {
+            longer[length] = candidate;
+            String added = pending(longer, length + 1);
+            texts.add(added.endsWith(REPLACEMENT) ? "" : added);
+        }
+        return texts;
     }
 
     /** Whether there are stop texts to look for. */
@@ -109,6 +153,10 @@ final class CompletionText {
     private void append(String added) {
         int from = text.length();
         text.append(added);
+        if (length <= leastLength) {
+            stops.forEach(stop -> stop.pass(added));
+            return;
+        }
         OptionalInt stop =
                 stops.stream()
                         .map(candidate -> candidate.firstIn(added))

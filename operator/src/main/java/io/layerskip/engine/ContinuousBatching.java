@@ -75,6 +75,7 @@ final class ContinuousBatching {
         turns.clear();
         round.forEach(generation -> turns.add(generation.turn()));
         decoding.round(turns);
+        scheduler.fork();
         int written = 0;
         boolean prefilled = false;
         for (ActiveGeneration generation : round) {

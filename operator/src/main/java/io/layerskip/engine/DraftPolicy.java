@@ -266,8 +266,12 @@ final class DraftPolicy {
      * @param nanos how long that took, in ns
      */
     void chose(Turn turn, boolean draft, long nanos) {
-        Sampling sampling = turn.sequence().sampling();
-        spent += costs.choices().observe(sampling, draft, nanos / NANOS_PER_MICRO);
+        double micros = nanos / NANOS_PER_MICRO;
+        // What a few ask for beside says nothing of what the others' choices take.
+        spent +=
+                turn.choosesPlainly()
+                        ? costs.choices().observe(turn.sequence().sampling(), draft, micros)
+                        : micros;
     }
 
     /** Learns from a draft that was verified. */

@@ -8,6 +8,8 @@ import io.layerskip.forward.PassThreads;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
@@ -47,6 +49,7 @@ public final class GenerationEngine implements AutoCloseable {
     private final Thread thread = new Thread(this::run, "layerskip-engine");
     private final LongAdder writtenTokens = new LongAdder();
     private final String systemFingerprint;
+    private final GenerationParameters defaults;
 
     private volatile Optional<EngineFailedException> ended = Optional.empty();
 
@@ -59,6 +62,7 @@ public final class GenerationEngine implements AutoCloseable {
         this.checkpoint = checkpoint;
         this.model = model;
         this.systemFingerprint = systemFingerprint(checkpoint, settings);
+        this.defaults = settings.defaults();
         this.batching = new ContinuousBatching(model, memory, settings, errors, writtenTokens);
         this.queue =
                 new PreparationQueue(
@@ -129,6 +133,12 @@ public final class GenerationEngine implements AutoCloseable {
      * @throws IllegalArgumentException if the model has no such token
      */
     public Generation submit(GenerationRequest request, GenerationProgress progress) {
+        checkTokens(request, progress);
+        progress.moreChoices().forEach(choice -> checkTokens(request, choice));
+        return submit(request, progress, generation(request, progress));
+    }
+
+    private void checkTokens(GenerationRequest request, GenerationProgress progress) {
         int vocabSize = checkpoint.config().vocabSize();
         for (int token : progress.tokenIds()) {
             if (token < 0 || token >= vocabSize) {
@@ -137,23 +147,43 @@ public final class GenerationEngine implements AutoCloseable {
                                 .formatted(request.id(), token, vocabSize - 1));
             }
         }
-        return submit(
-                new ActiveGeneration(request, progress, systemFingerprint, chunk -> {}, false));
+    }
+
+    private ActiveGeneration generation(GenerationRequest request, GenerationProgress progress) {
+        return new ActiveGeneration(request, progress, systemFingerprint, chunk -> {}, false);
     }
 
     /**
-     * Takes a request and hands over its text as it is written, on the engine's thread; never
-     * blocks. Thread-safe.
+     * Takes a request and hands over its text as it is written, on the engine's thread; of several
+     * completions the first one's, and never an echo. Never blocks. Thread-safe.
      */
     public Generation submit(GenerationRequest request, Consumer<TextChunk> listener) {
         return submit(
+                request,
+                GenerationProgress.NONE,
                 new ActiveGeneration(
                         request, GenerationProgress.NONE, systemFingerprint, listener, true));
     }
 
-    private Generation submit(ActiveGeneration generation) {
-        queue.submit(generation);
-        return generation;
+    /** Takes a request's first completion, and with it the others that it asks for. */
+    private Generation submit(
+            GenerationRequest request, GenerationProgress progress, ActiveGeneration first) {
+        int n = request.parameters().n().orElse(defaults.n().orElse(1));
+        Generation all = first;
+        if (n > 1) {
+            List<ActiveGeneration> choices = new ArrayList<>();
+            choices.add(first);
+            for (int i = 0; i < n - 1; i++) {
+                List<GenerationProgress> begun = progress.moreChoices();
+                choices.add(
+                        generation(
+                                request,
+                                i < begun.size() ? begun.get(i) : GenerationProgress.NONE));
+            }
+            all = new ChoiceGroup(choices);
+        }
+        queue.submit(first);
+        return all;
     }
 
     /**

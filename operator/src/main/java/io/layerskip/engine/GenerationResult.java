@@ -1,5 +1,6 @@
 package io.layerskip.engine;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -10,8 +11,8 @@ import org.apache.flink.annotation.PublicEvolving;
  * before it.
  *
  * @param id the request's
- * @param text the completion without special tokens and without the stop text; never ends in half a
- *     UTF-8 character
+ * @param text the completion, after the prompt if the request asks for an echo, without special
+ *     tokens and without the stop text; never ends in half a UTF-8 character
  * @param tokenIds the tokens written, an end-of-sequence token included
  * @param finishReason why the generation ended
  * @param statistics what it took
@@ -20,6 +21,10 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param systemFingerprint what wrote it, see {@link GenerationEngine#systemFingerprint}; empty if
  *     nothing did, or nobody noted it
  * @param attachment the request's
+ * @param logprobs of each token written, if the request asks for them; else empty
+ * @param confidence how sure the model was of the tokens written, if the request asks for it
+ * @param moreChoices the second completion and those after it, if the request asks for several; the
+ *     statistics are those of all together
  */
 @PublicEvolving
 public record GenerationResult(
@@ -30,7 +35,10 @@ public record GenerationResult(
         GenerationStatistics statistics,
         Optional<GenerationFailure> failure,
         Optional<String> systemFingerprint,
-        byte[] attachment) {
+        byte[] attachment,
+        List<TokenLogprobs> logprobs,
+        Optional<Confidence> confidence,
+        List<Choice> moreChoices) {
 
     public GenerationResult {
         Objects.requireNonNull(id, "id");
@@ -42,12 +50,64 @@ public record GenerationResult(
             throw new IllegalArgumentException(
                     "finish reason " + finishReason + " with failure " + failure);
         }
+        logprobs = List.copyOf(logprobs);
+        Objects.requireNonNull(confidence, "confidence");
+        moreChoices = List.copyOf(moreChoices);
+    }
+
+    /** The result of a request that asks for one completion and nothing beside. */
+    public GenerationResult(
+            String id,
+            String text,
+            List<Integer> tokenIds,
+            FinishReason finishReason,
+            GenerationStatistics statistics,
+            Optional<GenerationFailure> failure,
+            Optional<String> systemFingerprint,
+            byte[] attachment) {
+        this(
+                id,
+                text,
+                tokenIds,
+                finishReason,
+                statistics,
+                failure,
+                systemFingerprint,
+                attachment,
+                List.of(),
+                Optional.empty(),
+                List.of());
+    }
+
+    /**
+     * All completions, in the order of their indices.
+     *
+     * @throws IllegalStateException if the request failed: there is none
+     */
+    public List<Choice> choices() {
+        if (failure.isPresent()) {
+            throw new IllegalStateException("request " + id + " failed: " + failure.get());
+        }
+        List<Choice> choices = new ArrayList<>();
+        choices.add(new Choice(text, tokenIds, finishReason, logprobs, confidence));
+        choices.addAll(moreChoices);
+        return choices;
     }
 
     /** The same result for another attachment. */
     public GenerationResult withAttachment(byte[] other) {
         return new GenerationResult(
-                id, text, tokenIds, finishReason, statistics, failure, systemFingerprint, other);
+                id,
+                text,
+                tokenIds,
+                finishReason,
+                statistics,
+                failure,
+                systemFingerprint,
+                other,
+                logprobs,
+                confidence,
+                moreChoices);
     }
 
     /** The result of a request that failed before it wrote anything. */

@@ -1,5 +1,6 @@
 package io.layerskip.engine;
 
+import java.util.List;
 import org.apache.flink.annotation.PublicEvolving;
 
 /**
@@ -30,6 +31,26 @@ public record GenerationStatistics(
 
     public static final GenerationStatistics NONE =
             new GenerationStatistics(0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+    /**
+     * What the completions of one prompt took together: the prompt and the times until the first
+     * token are those of the first completion.
+     *
+     * @param completions at least one
+     */
+    static GenerationStatistics sum(List<GenerationStatistics> completions) {
+        GenerationStatistics first = completions.get(0);
+        return new GenerationStatistics(
+                first.promptTokens,
+                first.cachedPromptTokens,
+                completions.stream().mapToInt(GenerationStatistics::completionTokens).sum(),
+                completions.stream().mapToInt(GenerationStatistics::draftedTokens).sum(),
+                completions.stream().mapToInt(GenerationStatistics::acceptedTokens).sum(),
+                completions.stream().mapToInt(GenerationStatistics::rounds).sum(),
+                first.queueNanos,
+                first.timeToFirstTokenNanos,
+                completions.stream().mapToLong(GenerationStatistics::totalNanos).max().orElse(0));
+    }
 
     /** Share of the drafted tokens that were accepted, in [0, 1]; 0 if none was drafted. */
     public double acceptanceRate() {

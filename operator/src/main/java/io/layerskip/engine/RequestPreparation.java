@@ -6,6 +6,7 @@ import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.Tokenizer;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -36,14 +37,9 @@ final class RequestPreparation {
     Optional<GenerationFailure> prepare(ActiveGeneration generation) {
         GenerationRequest request = generation.request();
         GenerationParameters asked = request.parameters().orElse(settings.defaults());
-        OptionalInt exit = asked.assistantEarlyExit();
-        int layer = exit.orElse(defaultExit());
-        boolean drafts = layer != 0;
-        if (drafts && !settings.exitLayers().contains(layer)) {
-            return failure(
-                    GenerationFailure.Kind.INVALID_REQUEST,
-                    "assistant_early_exit is %d; allowed: 0 (no draft) or an open exit layer, %s"
-                            .formatted(layer, settings.exitLayers()));
+        Optional<GenerationFailure> refusal = refusal(asked);
+        if (refusal.isPresent()) {
+            return refusal;
         }
         int leastTokens = tokenizer.leastTokens(request.prompt());
         if (leastTokens >= context) {
@@ -51,34 +47,90 @@ final class RequestPreparation {
         }
         int[] prompt = tokenizer.encode(request.prompt());
         if (prompt.length == 0) {
-            return failure(GenerationFailure.Kind.INVALID_REQUEST, "the prompt has no tokens");
+            return invalid("the prompt has no tokens");
         }
         if (prompt.length >= context) {
             return tooLong(Integer.toString(prompt.length));
         }
-        int room = context - prompt.length;
+        long seed = asked.seed().orElse(request.id().hashCode());
+        start(generation, asked, prompt, seed);
+        List<ActiveGeneration> siblings = generation.siblings();
+        for (int i = 0; i < siblings.size(); i++) {
+            start(siblings.get(i), asked, prompt, GenerationParameters.seedOf(seed, i + 1));
+        }
+        return Optional.empty();
+    }
+
+    private void start(
+            ActiveGeneration generation, GenerationParameters asked, int[] prompt, long seed) {
+        int maxTokens = Math.min(context - prompt.length, maxTokens(asked));
+        int minTokens = Math.min(maxTokens, asked.minTokens().orElse(0));
         Sequence sequence =
                 new Sequence(
                         prompt,
-                        Math.min(room, asked.maxTokens().orElse(defaultMaxTokens())),
-                        drafts ? drafting(exit, asked.numAssistantTokens()) : plain(),
+                        maxTokens,
+                        drafting(asked),
                         asked.ignoreEos() ? Set.of() : Set.copyOf(config.eosTokenIds()),
                         new Sampling(
                                 asked.temperature().orElseThrow(),
                                 asked.topK().orElseThrow(),
-                                asked.topP().orElseThrow()),
-                        asked.seed().orElse(request.id().hashCode()),
+                                asked.topP().orElseThrow(),
+                                asked.minP().orElse(0),
+                                LogitsAdjustment.of(asked)),
+                        seed,
                         new KeyValueCache(memory));
-        generation.start(sequence, new CompletionText(tokenizer, asked.stop(), prompt));
+        Reporting reporting = Reporting.of(asked);
+        generation.start(
+                sequence,
+                new CompletionText(tokenizer, asked.stop(), prompt, minTokens),
+                reporting,
+                reporting.likely().isPresent()
+                        ? Optional.of(logprobs(prompt, reporting.logprobs().isPresent()))
+                        : Optional.empty());
+    }
+
+    private CompletionLogprobs logprobs(int[] prompt, boolean withTexts) {
+        CompletionText text = new CompletionText(tokenizer, List.of(), prompt);
+        return new CompletionLogprobs(text, withTexts);
+    }
+
+    /** Why the model cannot do what is asked for, if so. */
+    private Optional<GenerationFailure> refusal(GenerationParameters asked) {
+        int exit = asked.assistantEarlyExit().orElse(defaultExit());
+        if (exit != 0 && !settings.exitLayers().contains(exit)) {
+            return invalid(
+                    "assistant_early_exit is %d; allowed: 0 (no draft) or an open exit layer, %s"
+                            .formatted(exit, settings.exitLayers()));
+        }
+        for (int token : asked.logitBias().keySet()) {
+            if (token < 0 || token >= config.vocabSize()) {
+                return invalid(
+                        "logit_bias has token %d; allowed: 0 to %d"
+                                .formatted(token, config.vocabSize() - 1));
+            }
+        }
+        int minTokens = asked.minTokens().orElse(0);
+        if (minTokens > maxTokens(asked)) {
+            return invalid(
+                    "min_tokens is %d; allowed: at most max_tokens, which is %d"
+                            .formatted(minTokens, maxTokens(asked)));
+        }
+        if (asked.echo() && asked.logprobs().isPresent()) {
+            return invalid(
+                    "echo is true, and logprobs is %d; allowed: only one of the two, as the prompt's"
+                                    .formatted(asked.logprobs().getAsInt())
+                            + " log probabilities are not served");
+        }
         return Optional.empty();
     }
 
-    private Sequence.Drafting plain() {
-        return new Sequence.Drafting(OptionalInt.of(defaultExit()), OptionalInt.of(0), 0);
-    }
-
     /** A draft of a fixed length exits at the first open layer, if it does not say. */
-    private Sequence.Drafting drafting(OptionalInt exit, OptionalInt numAssistantTokens) {
+    private Sequence.Drafting drafting(GenerationParameters asked) {
+        OptionalInt exit = asked.assistantEarlyExit();
+        OptionalInt numAssistantTokens = asked.numAssistantTokens();
+        if (exit.orElse(defaultExit()) == 0) {
+            return new Sequence.Drafting(OptionalInt.of(defaultExit()), OptionalInt.of(0), 0);
+        }
         boolean any = exit.isEmpty() && numAssistantTokens.isEmpty();
         return new Sequence.Drafting(
                 any ? exit : OptionalInt.of(exit.orElse(defaultExit())),
@@ -90,8 +142,9 @@ final class RequestPreparation {
         return settings.exitLayers().get(0);
     }
 
-    private int defaultMaxTokens() {
-        return config.defaultMaxNewTokens().orElse(EngineSettings.DEFAULT_MAX_TOKENS);
+    private int maxTokens(GenerationParameters asked) {
+        return asked.maxTokens()
+                .orElse(config.defaultMaxNewTokens().orElse(EngineSettings.DEFAULT_MAX_TOKENS));
     }
 
     private Optional<GenerationFailure> tooLong(String tokens) {
@@ -104,6 +157,10 @@ final class RequestPreparation {
                                 context == config.maxPositionEmbeddings()
                                         ? "the model's context"
                                         : "the memory for keys and values holds"));
+    }
+
+    private static Optional<GenerationFailure> invalid(String message) {
+        return failure(GenerationFailure.Kind.INVALID_REQUEST, message);
     }
 
     private static Optional<GenerationFailure> failure(

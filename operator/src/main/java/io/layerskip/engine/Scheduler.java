@@ -199,6 +199,27 @@ final class Scheduler {
         return false;
     }
 
+    /**
+     * Lets the other completions of a request join once its prompt is computed, with what was
+     * computed: after the passes of a round, before what it brought is written.
+     */
+    void fork() {
+        for (ActiveGeneration generation : round) {
+            Turn turn = generation.turn();
+            if (turn.isPrefill() && turn.writes() && turn.failure().isEmpty()) {
+                List<ActiveGeneration> siblings = generation.handOverSiblings();
+                for (int i = siblings.size() - 1; i >= 0; i--) {
+                    Sequence sequence = siblings.get(i).sequence();
+                    // The last token's logits are needed, so it goes through the model again.
+                    sequence.foundInCache(
+                            prefixes.fork(
+                                    turn.cache(), sequence.promptLength() - 1, sequence.cache()));
+                    waiting.push(siblings.get(i));
+                }
+            }
+        }
+    }
+
     /** Ends the round: keeps the prompts that are computed now for others that begin alike. */
     void end() {
         for (ActiveGeneration generation : round) {

@@ -32,6 +32,8 @@ final class SelfSpeculation {
     private final LayerSkipModel model;
     private final DraftPolicy policy;
     private final TokenDistribution distribution;
+    private final LogitsProcessor processor = new LogitsProcessor();
+    private final LogProbabilities logProbabilities = new LogProbabilities();
     private final ExitStates exitStates;
     private final RaggedBatch batch = new RaggedBatch();
     private final Questions drafts = new Questions(true, this::propose);
@@ -193,6 +195,7 @@ final class SelfSpeculation {
 
     /** Takes a row of the exit's logits, and drafts what they say if that is worth it. */
     private void propose(Turn turn, int drafts, TokenRows logits, int row) {
+        adjust(turn, drafts, logits, row);
         boolean greedy = turn.sequence().sampling().greedy();
         OptionalInt token =
                 greedy ? logits.argmax(row) : draw(turn.sequence(), drafts, logits, row);
@@ -213,15 +216,34 @@ final class SelfSpeculation {
 
     /** Takes a row of the model's logits, and notes what the model writes. */
     private void decide(Turn turn, int drafts, TokenRows logits, int row) {
-        OptionalInt token =
-                turn.sequence().sampling().greedy()
-                        ? model.argmax(row)
-                        : draw(turn.sequence(), drafts, logits, row);
+        if (turn.notesLogprobs()) {
+            logProbabilities.set(logits, row);
+        }
+        boolean adjusted = adjust(turn, drafts, logits, row);
+        OptionalInt token;
+        if (!turn.sequence().sampling().greedy()) {
+            token = draw(turn.sequence(), drafts, logits, row);
+        } else {
+            // The model's own answer knows nothing of what was changed.
+            token = adjusted ? logits.argmax(row) : model.argmax(row);
+        }
         if (token.isPresent()) {
             turn.choose(drafts, token.getAsInt());
+            if (turn.notesLogprobs()) {
+                turn.note(drafts, logProbabilities.note(token.getAsInt(), turn.likely()));
+            }
         } else {
             turn.fail(NO_NUMBER);
         }
+    }
+
+    /** Changes a row as the request wants it; returns whether it wants that. */
+    private boolean adjust(Turn turn, int drafts, TokenRows logits, int row) {
+        if (turn.sequence().sampling().adjustment() == LogitsAdjustment.NONE) {
+            return false;
+        }
+        processor.process(turn, drafts, logits, row);
+        return true;
     }
 
     /** Draws what follows so many drafts: the same random numbers for draft and model. */

@@ -149,6 +149,11 @@ final class Sequence implements AutoCloseable {
         return cache;
     }
 
+    /** Tokens that end the sequence, rising. */
+    int[] endTokens() {
+        return endTokens;
+    }
+
     boolean ends(int token) {
         return Arrays.binarySearch(endTokens, token) >= 0;
     }

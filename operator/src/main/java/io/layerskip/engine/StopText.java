@@ -43,6 +43,16 @@ final class StopText {
         return OptionalInt.empty();
     }
 
+    /** Takes the next piece of the text where the stop text counts only if it ends later. */
+    void pass(String piece) {
+        for (int i = 0; i < piece.length(); i++) {
+            begun = after(begun, piece.charAt(i));
+            if (begun == borders.length) {
+                begun = borders[begun - 1];
+            }
+        }
+    }
+
     /** How many characters at the end of the text may turn out to belong to the stop text. */
     int begun() {
         return begun;

@@ -5,9 +5,9 @@ import java.util.Arrays;
 import java.util.OptionalInt;
 
 /**
- * Probabilities of the next token: softmax of the logits over the temperature, cut by top-k and
- * then top-p, as Hugging Face's logits warpers do in that order. A buffer that is filled again for
- * every token.
+ * Probabilities of the next token: softmax of the logits over the temperature, cut by top-k, min-p
+ * and then top-p. Without min-p that is what Hugging Face's logits warpers give, with it vLLM's
+ * sampler: top-p counts what min-p has left. A buffer that is filled again for every token.
  *
  * <p>Where many tokens are left after top-k, rough weights settle most draws in a small part of the
  * time. What they leave in doubt the probabilities settle, so the draws are the same as without
@@ -31,7 +31,7 @@ final class TokenDistribution {
     private Sampling sampling;
     private double greatest;
 
-    /** The tokens that top-k leaves, rising. */
+    /** The tokens that top-k and min-p leave, rising. */
     private int[] tokens;
 
     private int count;
@@ -70,6 +70,9 @@ final class TokenDistribution {
             return false;
         }
         cutToBest(sampling.topK());
+        if (sampling.minP() > 0) {
+            cutToLikely(sampling);
+        }
         exact = false;
         if (count > FEW) {
             rough.set(logits, greatest, sampling);
@@ -156,6 +159,22 @@ final class TokenDistribution {
                 logits[token] = Float.NEGATIVE_INFINITY;
             }
         }
+    }
+
+    /** Keeps, of the tokens left, those whose probability is this part of the greatest. */
+    private void cutToLikely(Sampling sampling) {
+        double threshold = greatest + sampling.temperature() * Math.log(sampling.minP());
+        int kept = 0;
+        for (int i = 0; i < count; i++) {
+            int token = tokens[i];
+            if (logits[token] >= threshold) {
+                best[kept++] = token;
+            } else {
+                logits[token] = Float.NEGATIVE_INFINITY;
+            }
+        }
+        tokens = best;
+        count = kept;
     }
 
     private void compute() {

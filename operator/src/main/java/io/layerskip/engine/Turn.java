@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.LayerSkipModel;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * A sequence's part in a round: the rows that it takes through the model, its drafts, and what the
@@ -20,10 +21,12 @@ final class Turn {
     private static final int MAX_DRAFTS = GenerationParameters.MAX_ASSISTANT_TOKENS;
 
     private final Sequence sequence;
+    private final OptionalInt likely;
     private final int[] drafts = new int[MAX_DRAFTS];
     private final double[] confidences = new double[MAX_DRAFTS];
     private final double[] acceptances = new double[MAX_DRAFTS];
     private final int[] choices = new int[MAX_DRAFTS + 1];
+    private final LogProbabilities.Noted[] logprobs;
     private final int[] exitStates = new int[LayerSkipModel.MAX_ROWS];
 
     private int segment;
@@ -38,7 +41,17 @@ final class Turn {
     private Optional<GenerationFailure> failure = Optional.empty();
 
     Turn(Sequence sequence) {
+        this(sequence, OptionalInt.empty());
+    }
+
+    /**
+     * @param likely how many likely tokens' log probabilities are noted beside each choice's own;
+     *     empty to note none
+     */
+    Turn(Sequence sequence, OptionalInt likely) {
         this.sequence = sequence;
+        this.likely = likely;
+        this.logprobs = new LogProbabilities.Noted[likely.isPresent() ? choices.length : 0];
     }
 
     /**
@@ -124,6 +137,11 @@ final class Turn {
         return draftCount;
     }
 
+    /** The token of a draft. */
+    int draft(int index) {
+        return drafts[index];
+    }
+
     /** The exit's own probability for a draft. */
     double confidence(int draft) {
         return confidences[draft];
@@ -175,6 +193,31 @@ final class Turn {
     /** Notes what the model writes after so many drafts. */
     void choose(int drafts, int token) {
         choices[drafts] = token;
+    }
+
+    /** Whether log probabilities are to be noted with what the model writes. */
+    boolean notesLogprobs() {
+        return likely.isPresent();
+    }
+
+    /** How many likely tokens' are, beside the choice's own. */
+    int likely() {
+        return likely.orElseThrow();
+    }
+
+    /** Notes them, for what the model writes after so many drafts. */
+    void note(int drafts, LogProbabilities.Noted noted) {
+        logprobs[drafts] = noted;
+    }
+
+    /** Those of {@link #choice}. */
+    LogProbabilities.Noted logprobs(int index) {
+        return logprobs[index];
+    }
+
+    /** Whether tokens are chosen by the model's logits as they are, and nothing else is noted. */
+    boolean choosesPlainly() {
+        return likely.isEmpty() && sequence.sampling().adjustment() == LogitsAdjustment.NONE;
     }
 
     /** Notes that this round went wrong for this sequence alone. */

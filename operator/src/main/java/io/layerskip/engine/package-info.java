@@ -13,6 +13,7 @@
  *     |                        --> a Turn each: rows, drafts, choices
  *     |  SelfSpeculation       draft, verify, accept
  *     |    DraftPolicy           how far to draft, by PassCosts
+ *     |    LogitsProcessor       penalties and biases, where a request has any
  *     |    LayerSkipModel        the passes (io.layerskip.forward)
  *     v
  *   ActiveGeneration         writes what a turn brought: CompletionText, stop texts
@@ -29,9 +30,12 @@
  * twice: their keys and values, and those of the later layers, stand in one cache, and a refused
  * draft's are overwritten by what follows.
  *
+ * <p>A request for several completions is a ChoiceGroup: its first one computes the prompt, and the
+ * others join with that one's blocks.
+ *
  * <p>Two places are open. A draft need not come from the exit: rows that took no early layers would
  * enter the remainder at its first segment, 0. And a constraint on tokens would mask the logits
- * where a turn's token is chosen, for draft and model alike.
+ * where the LogitsProcessor changes them, for draft and model alike.
  *
  * <p>Nothing here knows of Flink or Kafka, or of ONNX Runtime.
  */

@@ -12,14 +12,15 @@ import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Map;
 import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * Writes a record as a CBOR map of its components' names (RFC 8949) and reads it back.
  *
  * <p>A record may gain and lose components between two versions of a job: an unknown name is
- * skipped; a missing one reads as 0, false, an empty Optional or an empty list. Byte arrays take
- * their length and a few bytes, so that a Kafka value travels at its own size.
+ * skipped; a missing one reads as 0, false, an empty Optional, list or map. Byte arrays take their
+ * length and a few bytes, so that a Kafka value travels at its own size.
  *
  * <p>Thread-safe.
  *
@@ -55,8 +56,10 @@ public final class CborCodec<T extends Record> implements Serializable {
                         .addModule(new Jdk8Module())
                         .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
                         .build();
-        mapper.configOverride(List.class)
-                .setSetterInfo(JsonSetter.Value.forValueNulls(Nulls.AS_EMPTY));
+        for (Class<?> collection : List.of(List.class, Map.class)) {
+            mapper.configOverride(collection)
+                    .setSetterInfo(JsonSetter.Value.forValueNulls(Nulls.AS_EMPTY));
+        }
         return mapper;
     }
 

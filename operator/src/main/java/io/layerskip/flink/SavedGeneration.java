@@ -29,8 +29,14 @@ record SavedGeneration(
                 VERSION, key, GenerationProgress.NONE, Optional.of(result.withAttachment(NOTHING)));
     }
 
-    /** How many tokens of the completion need not be generated again. */
+    /** How many tokens of the completions need not be generated again. */
     int tokens() {
-        return result.map(GenerationResult::tokenIds).orElse(progress.tokenIds()).size();
+        return result.map(ended -> ended.statistics().completionTokens())
+                .orElseGet(() -> tokens(progress));
+    }
+
+    private static int tokens(GenerationProgress progress) {
+        return progress.tokenIds().size()
+                + progress.moreChoices().stream().mapToInt(SavedGeneration::tokens).sum();
     }
 }

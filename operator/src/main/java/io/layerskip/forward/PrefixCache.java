@@ -82,10 +82,7 @@ public final class PrefixCache {
      * @throws IllegalArgumentException if the cache has a block
      */
     public int load(int[] tokens, int end, KeyValueCache cache) {
-        if (cache.capacity() > 0) {
-            throw new IllegalArgumentException(
-                    "a prefix is loaded into a cache with room for " + cache.capacity());
-        }
+        requireEmpty(cache);
         Node node = root;
         int at = 0;
         while (true) {
@@ -101,6 +98,35 @@ public final class PrefixCache {
             }
             cache.share(node.block);
             at += common;
+        }
+    }
+
+    /**
+     * Fills an empty cache with the beginning of another one, which goes on: whole blocks are
+     * shared, and of one that is not whole a copy is made, if there is memory for it.
+     *
+     * @param tokens that the other one holds, at least
+     * @return how many tokens the cache holds now
+     * @throws IllegalArgumentException if the cache has a block
+     */
+    public int fork(KeyValueCache other, int tokens, KeyValueCache cache) {
+        requireEmpty(cache);
+        int whole = tokens / KeyValueBlock.TOKENS;
+        for (int block = 0; block < whole; block++) {
+            cache.share(other.block(block));
+        }
+        int shared = whole * KeyValueBlock.TOKENS;
+        if (shared == tokens || !reserve(cache, tokens)) {
+            return shared;
+        }
+        cache.block(whole).copyFrom(other.block(whole));
+        return tokens;
+    }
+
+    private static void requireEmpty(KeyValueCache cache) {
+        if (cache.capacity() > 0) {
+            throw new IllegalArgumentException(
+                    "a prefix is loaded into a cache with room for " + cache.capacity());
         }
     }
 

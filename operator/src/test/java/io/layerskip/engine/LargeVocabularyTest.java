@@ -18,19 +18,8 @@ class LargeVocabularyTest {
     @ParameterizedTest
     @EnumSource(Precision.class)
     void draftsByTheirOwnHeadChangeNothing(Precision precision) throws Exception {
-        Path model = folder.resolve("model");
-        EngineSettings settings =
-                EngineSettings.builder(2)
-                        .precision(precision)
-                        .cacheFolder(folder.resolve("cache"))
-                        .build();
-        new CheckpointWriter(3)
-                .config("vocab_size", 131_072)
-                .config("hidden_size", 256)
-                .config("tie_word_embeddings", true)
-                .write(model);
-        try (Checkpoint checkpoint = Checkpoint.open(model);
-                GenerationEngine engine = GenerationEngine.open(checkpoint, settings)) {
+        try (Checkpoint checkpoint = largeVocabulary();
+                GenerationEngine engine = GenerationEngine.open(checkpoint, settings(precision))) {
             for (double temperature : new double[] {0, 0.8}) {
                 GenerationResult plain = generate(engine, temperature, 0);
                 GenerationResult drafting = generate(engine, temperature, 3);
@@ -41,11 +30,61 @@ class LargeVocabularyTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void whatRequestsChangeIsChangedForTheirOwnHeadToo(Precision precision) throws Exception {
+        try (Checkpoint checkpoint = largeVocabulary();
+                GenerationEngine engine = GenerationEngine.open(checkpoint, settings(precision))) {
+            for (double temperature : new double[] {0, 0.8}) {
+                GenerationResult plain = generate(engine, changing(), temperature, 0);
+                GenerationResult drafting = generate(engine, changing(), temperature, 3);
+
+                assertThat(drafting.tokenIds()).isEqualTo(plain.tokenIds());
+                assertThat(drafting.statistics().draftedTokens()).isPositive();
+                assertThat(drafting.tokenIds()).doesNotHaveDuplicates();
+            }
+        }
+    }
+
+    private Checkpoint largeVocabulary() throws Exception {
+        Path model = folder.resolve("model");
+        new CheckpointWriter(3)
+                .config("vocab_size", 131_072)
+                .config("hidden_size", 256)
+                .config("tie_word_embeddings", true)
+                .write(model);
+        return Checkpoint.open(model);
+    }
+
+    private EngineSettings settings(Precision precision) {
+        return EngineSettings.builder(2)
+                .precision(precision)
+                .cacheFolder(folder.resolve("cache"))
+                .build();
+    }
+
+    /** No token twice. */
+    private static GenerationParameters.Builder changing() {
+        return GenerationParameters.builder()
+                .presencePenalty(2)
+                .repetitionPenalty(1e6)
+                .minP(0.001)
+                .logprobs(2);
+    }
+
     private static GenerationResult generate(
             GenerationEngine engine, double temperature, int drafts) throws Exception {
+        return generate(engine, GenerationParameters.builder(), temperature, drafts);
+    }
+
+    private static GenerationResult generate(
+            GenerationEngine engine,
+            GenerationParameters.Builder asked,
+            double temperature,
+            int drafts)
+            throws Exception {
         GenerationParameters parameters =
-                GenerationParameters.builder()
-                        .temperature(temperature)
+                asked.temperature(temperature)
                         .numAssistantTokens(drafts)
                         .maxTokens(60)
                         .ignoreEos(true)

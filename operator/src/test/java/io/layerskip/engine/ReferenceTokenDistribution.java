@@ -21,6 +21,10 @@ final class ReferenceTokenDistribution {
         Arrays.sort(sorted);
         double greatest = sorted[vocab - 1];
         double threshold = k == 0 || k >= vocab ? Double.NEGATIVE_INFINITY : sorted[vocab - k];
+        if (sampling.minP() > 0) {
+            double likely = greatest + Math.log(sampling.minP()) * sampling.temperature();
+            threshold = Math.max(threshold, likely);
+        }
         for (int token = 0; token < vocab; token++) {
             double logit = logits[token];
             probabilities[token] =

@@ -11,6 +11,7 @@ import io.layerskip.model.BundledModel;
 import io.layerskip.model.Checkpoint;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
@@ -179,7 +180,9 @@ class SchedulerTest {
                             new Sampling(0, 0, 1),
                             0,
                             new KeyValueCache(memory)),
-                    new CompletionText(checkpoint.tokenizer(), List.of(), prompt));
+                    new CompletionText(checkpoint.tokenizer(), List.of(), prompt),
+                    Reporting.NOTHING,
+                    Optional.empty());
             scheduler.add(generation);
             return generation;
         }

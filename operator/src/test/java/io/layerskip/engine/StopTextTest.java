@@ -30,6 +30,20 @@ class StopTextTest {
     }
 
     @Test
+    void passesOverWhereItEndsAndGoesOnFromThere() {
+        StopText stop = new StopText("aba");
+
+        stop.pass("xaba");
+        assertThat(stop.begun()).isEqualTo(1);
+        assertThat(stop.firstIn("ba")).hasValue(-1);
+
+        StopText one = new StopText("a");
+        one.pass("aa");
+        assertThat(one.begun()).isZero();
+        assertThat(one.firstIn("ba")).hasValue(1);
+    }
+
+    @Test
     void comparesFewCharactersForEachOneOfAnyText() {
         for (int seed = 0; seed < 100; seed++) {
             Random random = new Random(seed);

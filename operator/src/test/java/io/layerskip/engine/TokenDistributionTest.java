@@ -34,7 +34,13 @@ class TokenDistributionTest {
                     new Sampling(0.7, 0, 0.999_999_9),
                     new Sampling(100, 0, 0.9),
                     new Sampling(1, 50, 0.9),
-                    new Sampling(1, 2000, 0.9));
+                    new Sampling(1, 2000, 0.9),
+                    minP(0.7, 0, 1, 0.05),
+                    minP(1, 0, 1, 1e-9),
+                    minP(1, 50, 0.9, 0.1),
+                    minP(1, 2000, 0.9, 1e-6),
+                    minP(1.3, 0, 0.8, 0.01),
+                    minP(1, 0, 1, 1));
 
     @Test
     void isTheSoftmaxOverTheTemperature() {
@@ -192,6 +198,18 @@ class TokenDistributionTest {
     }
 
     @Test
+    void minPKeepsWhatIsThisLikelyBesideTheLikeliest() {
+        float[] logits = logs(0.5, 0.3, 0.1, 0.06, 0.04);
+
+        assertThat(distribution(minP(1, 0, 1, 0.19), logits))
+                .usingComparatorWithPrecision(1e-6f)
+                .containsExactly(0.5f / 0.9f, 0.3f / 0.9f, 0.1f / 0.9f, 0, 0);
+        // Of 0.9, the first has more than 0.55; of all, it would not.
+        assertThat(distribution(minP(1, 0, 0.55, 0.19), logits)).containsExactly(1, 0, 0, 0, 0);
+        assertThat(distribution(new Sampling(1, 0, 0.55), logits)[1]).isPositive();
+    }
+
+    @Test
     void theModelsOwnDistributionIsThatAtTemperature1() {
         try (TokenRows rows = new TokenRows(2, VOCAB)) {
             rows.values().put(VOCAB, logs(0.06, 0.3, 0.1, 0.5, 0.04));
@@ -245,6 +263,10 @@ class TokenDistributionTest {
             float[] logits, Sampling sampling, int position) {
         assertThat(filled(sampling, logits).sample(SEED, position))
                 .isEqualTo(new ReferenceTokenDistribution(logits, sampling).sample(SEED, position));
+    }
+
+    private static Sampling minP(double temperature, int topK, double topP, double minP) {
+        return new Sampling(temperature, topK, topP, minP, LogitsAdjustment.NONE);
     }
 
     /** When the token would arrive in a race if its weight were 1. */

@@ -3,16 +3,22 @@ package io.layerskip.flink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.layerskip.engine.Choice;
+import io.layerskip.engine.Confidence;
 import io.layerskip.engine.FinishReason;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.GenerationProgress;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
+import io.layerskip.engine.TokenLogprob;
+import io.layerskip.engine.TokenLogprobs;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.StreamCorruptedException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -40,8 +46,23 @@ class CborTypeInformationTest {
                             List.of("\n", "END"),
                             OptionalInt.of(4),
                             OptionalInt.of(0),
+                            true,
+                            OptionalDouble.of(-0.5),
+                            OptionalDouble.empty(),
+                            OptionalDouble.of(1.1),
+                            OptionalDouble.of(0.05),
+                            Map.of(50_256, -100.0, 0, 0.25),
+                            OptionalInt.of(3),
+                            OptionalInt.of(2),
+                            OptionalInt.of(2),
+                            true,
                             true),
                     new byte[] {0, -1, 127});
+
+    private static final TokenLogprobs LOGPROBS =
+            new TokenLogprobs(
+                    new TokenLogprob(5, " a", -0.5),
+                    List.of(new TokenLogprob(6, "", -0.25), new TokenLogprob(5, " a", -0.5)));
 
     private static final GenerationResult RESULT =
             new GenerationResult(
@@ -52,13 +73,27 @@ class CborTypeInformationTest {
                     new GenerationStatistics(1, 1, 2, 3, 4, 5, 6, 7, Long.MAX_VALUE),
                     Optional.empty(),
                     Optional.of("fp_0123456789"),
-                    new byte[0]);
+                    new byte[0],
+                    List.of(LOGPROBS, LOGPROBS, LOGPROBS),
+                    Optional.of(new Confidence(0.75, 0.1)),
+                    List.of(
+                            new Choice(
+                                    "other",
+                                    List.of(7, 1),
+                                    FinishReason.LENGTH,
+                                    List.of(LOGPROBS),
+                                    Optional.empty())));
 
     /** What an earlier version of {@link Reading} wrote. */
     record Written(int count, String dropped) {}
 
     /** The later version. */
-    record Reading(int count, List<String> stop, Optional<byte[]> value, OptionalInt limit) {}
+    record Reading(
+            int count,
+            List<String> stop,
+            Map<Integer, Double> biases,
+            Optional<byte[]> value,
+            OptionalInt limit) {}
 
     @Test
     void aRequestIsReadAsItWasWritten() throws IOException {
@@ -82,6 +117,18 @@ class CborTypeInformationTest {
         assertThat(roundTrip(GenerationResult.class, RESULT))
                 .usingRecursiveComparison()
                 .isEqualTo(RESULT);
+    }
+
+    @Test
+    void progressIsReadAsItWasWritten() throws IOException {
+        GenerationProgress progress =
+                new GenerationProgress(
+                        List.of(5),
+                        GenerationStatistics.NONE,
+                        List.of(LOGPROBS),
+                        List.of(GenerationProgress.NONE));
+
+        assertThat(roundTrip(GenerationProgress.class, progress)).isEqualTo(progress);
     }
 
     @Test
@@ -117,6 +164,16 @@ class CborTypeInformationTest {
                         List.of("x".repeat(GenerationParameters.MAX_STOP_CHARACTERS + 1)),
                         OptionalInt.empty(),
                         OptionalInt.empty(),
+                        false,
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        Map.of(),
+                        OptionalInt.empty(),
+                        OptionalInt.empty(),
+                        OptionalInt.empty(),
+                        false,
                         false);
         GenerationRequest request = new GenerationRequest("a", "b", saved);
 
@@ -130,7 +187,8 @@ class CborTypeInformationTest {
         Reading read = CborCodec.of(Reading.class).decode(cbor);
 
         assertThat(read)
-                .isEqualTo(new Reading(3, List.of(), Optional.empty(), OptionalInt.empty()));
+                .isEqualTo(
+                        new Reading(3, List.of(), Map.of(), Optional.empty(), OptionalInt.empty()));
     }
 
     @Test

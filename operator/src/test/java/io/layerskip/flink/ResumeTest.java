@@ -1,10 +1,13 @@
 package io.layerskip.flink;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import io.layerskip.engine.Choice;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
+import io.layerskip.engine.TokenLogprob;
 import io.layerskip.forward.Precision;
 import io.layerskip.model.BundledModel;
 import java.io.IOException;
@@ -67,6 +70,60 @@ final class ResumeTest {
             // The tokens written before take one pass, which counts as a prompt's.
             assertThat(results.get(0).statistics().rounds())
                     .isEqualTo(undisturbed.statistics().rounds() - 1);
+        }
+    }
+
+    @Test
+    void goesOnWithSeveralCompletionsAndTheirLogProbabilities() throws Exception {
+        GenerationParameters parameters =
+                GenerationParameters.builder()
+                        .maxTokens(200)
+                        .temperature(1.2)
+                        .seed(7)
+                        .ignoreEos(true)
+                        .n(3)
+                        .logprobs(2)
+                        .returnConfidence(true)
+                        .presencePenalty(0.2)
+                        .frequencyPenalty(0.1)
+                        .build();
+        GenerationRequest request = new GenerationRequest("1", PROMPT, parameters);
+        OperatorSubtaskState last = null;
+        GenerationResult undisturbed;
+        try (Subtask subtask = start(OutputMode.UNORDERED)) {
+            subtask.process(request);
+            for (OperatorSubtaskState state = subtask.checkpoint();
+                    read(state).stream().noneMatch(ResumeTest::ended);
+                    state = subtask.checkpoint()) {
+                last = read(state).isEmpty() ? null : state;
+            }
+            undisturbed = subtask.finish().get(0);
+        }
+        SavedGeneration saved = read(last).get(0);
+        assertThat(saved.progress().logprobs()).hasSameSizeAs(saved.progress().tokenIds());
+        assertThat(saved.progress().moreChoices()).hasSize(2);
+
+        try (Subtask subtask = restore(OutputMode.UNORDERED, last)) {
+            GenerationResult result = subtask.finish().get(0);
+
+            assertThat(subtask.counter("resumedTokens")).isEqualTo(saved.tokens());
+            assertThat(subtask.counter("tokens")).isEqualTo(3 * 200 - saved.tokens());
+            for (int i = 0; i < 3; i++) {
+                Choice choice = result.choices().get(i);
+                Choice expected = undisturbed.choices().get(i);
+                assertThat(choice.text()).isEqualTo(expected.text());
+                assertThat(choice.tokenIds()).isEqualTo(expected.tokenIds());
+                for (int token = 0; token < 200; token++) {
+                    TokenLogprob chosen = choice.logprobs().get(token).chosen();
+                    TokenLogprob before = expected.logprobs().get(token).chosen();
+                    assertThat(chosen.text()).isEqualTo(before.text());
+                    assertThat(chosen.logprob()).isCloseTo(before.logprob(), within(1e-3));
+                }
+                assertThat(choice.confidence().orElseThrow().meanProbability())
+                        .isCloseTo(
+                                expected.confidence().orElseThrow().meanProbability(),
+                                within(1e-3));
+            }
         }
     }
 

@@ -73,6 +73,36 @@ class PrefixCacheTest {
     }
 
     @Test
+    void forksACacheByItsWholeBlocksAndACopyOfWhatFollows() {
+        KeyValueCache owner = stored(tokens(2 * BLOCK + 10));
+        int used = memory.used();
+
+        KeyValueCache fork = new KeyValueCache(memory);
+        assertThat(prefixes.fork(owner, 2 * BLOCK + 4, fork)).isEqualTo(2 * BLOCK + 4);
+
+        assertThat(memory.used()).isEqualTo(used + 1);
+        assertThat(fork.block(0)).isSameAs(owner.block(0));
+        assertThat(fork.block(1)).isSameAs(owner.block(1));
+        assertThat(fork.block(2)).isNotSameAs(owner.block(2));
+        assertThat(fork.block(2).keys(3, 0, new float[0][]))
+                .isEqualTo(owner.block(2).keys(3, 0, new float[0][]));
+        KeyValueBlock first = owner.block(0);
+        owner.close();
+        assertThat(fork.block(0)).isSameAs(first);
+    }
+
+    @Test
+    void forksNoMoreThanThereIsMemoryFor() {
+        KeyValueCache owner = new KeyValueCache(memory);
+        assertThat(owner.reserve(memory.capacity() * BLOCK)).isTrue();
+
+        KeyValueCache fork = new KeyValueCache(memory);
+
+        assertThat(prefixes.fork(owner, BLOCK + 4, fork)).isEqualTo(BLOCK);
+        assertThat(fork.capacity()).isEqualTo(BLOCK);
+    }
+
+    @Test
     void takesNoMoreThanItIsAskedFor() {
         int[] known = tokens(20);
         stored(known);
