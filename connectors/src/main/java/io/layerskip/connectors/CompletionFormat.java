@@ -5,12 +5,16 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
+import io.layerskip.engine.Choice;
 import io.layerskip.engine.FinishReason;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
+import io.layerskip.engine.TokenLogprob;
+import io.layerskip.engine.TokenLogprobs;
 import java.io.UncheckedIOException;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
 
@@ -34,6 +38,28 @@ import org.apache.flink.annotation.PublicEvolving;
  * metadata} is the request's, and absent if that had none. {@code system_fingerprint} changes with
  * the checkpoint, its tokenizer and the precision; absent if what wrote the text did not note it.
  *
+ * <p>A request for several completions gets as many {@code choices}; {@code usage} counts the
+ * tokens of all of them, and the prompt's once.
+ *
+ * <p>{@code logprobs}, where they are asked for, have OpenAI's shape, with an entry for every token
+ * written, an end-of-sequence token included:
+ *
+ * <pre>{@code
+ * "logprobs": {"tokens": [" Yes", "token_id:1"], "token_logprobs": [-0.25, -0.01],
+ *              "top_logprobs": [{" Yes": -0.25, " No": -1.6}, {"token_id:1": -0.01}],
+ *              "text_offset": [0, 4]}
+ * }</pre>
+ *
+ * <p>They are the model's own: of its logits at temperature 1, before penalties, biases and cuts. A
+ * token that adds nothing to the text by itself, and the less likely of two with the same text, is
+ * named by its id, as in vLLM. The token that was written is among the {@code top_logprobs} in any
+ * case. Offsets count Unicode characters of the text. Where {@code return_confidence} was asked
+ * for, a choice has a {@code confidence}, see {@link io.layerskip.engine.Confidence}:
+ *
+ * <pre>{@code
+ * "confidence": {"mean_probability": 0.97, "least_probability": 0.81}
+ * }</pre>
+ *
  * <p>Thread-safe.
  */
 @PublicEvolving
@@ -42,6 +68,9 @@ public final class CompletionFormat implements ResultFormat {
     private static final long serialVersionUID = 1;
 
     private static final JsonMapper JSON = new JsonMapper();
+
+    /** What OpenAI gives for less. */
+    private static final double LEAST_LOGPROB = -9999;
 
     private final String model;
     private final boolean tokenIds;
@@ -60,7 +89,7 @@ public final class CompletionFormat implements ResultFormat {
         this.clock = clock;
     }
 
-    /** The same format with the ids of the tokens written, as {@code choices[0].token_ids}. */
+    /** The same format with the ids of the tokens written, as each choice's {@code token_ids}. */
     public CompletionFormat withTokenIds() {
         return new CompletionFormat(model, true, clock);
     }
@@ -83,7 +112,7 @@ public final class CompletionFormat implements ResultFormat {
         completion.put("model", model);
         result.systemFingerprint()
                 .ifPresent(fingerprint -> completion.put("system_fingerprint", fingerprint));
-        addChoice(completion.putArray("choices"), result);
+        addChoices(completion.putArray("choices"), result);
         completion.set("usage", usage(result.statistics()));
         context.metadata()
                 .ifPresent(json -> completion.putRawValue("metadata", new RawValue(json)));
@@ -100,15 +129,68 @@ public final class CompletionFormat implements ResultFormat {
                 .orElseGet(clock::instant);
     }
 
-    private void addChoice(ArrayNode choices, GenerationResult result) {
-        ObjectNode choice = choices.addObject();
-        choice.put("index", 0);
-        choice.put("text", result.text());
-        choice.putNull("logprobs");
-        choice.put("finish_reason", spelled(result.finishReason()));
-        if (tokenIds) {
-            result.tokenIds().forEach(choice.putArray("token_ids")::add);
+    private void addChoices(ArrayNode choices, GenerationResult result) {
+        for (Choice choice : result.choices()) {
+            ObjectNode object = choices.addObject();
+            object.put("index", choices.size() - 1);
+            object.put("text", choice.text());
+            if (choice.logprobs().isEmpty()) {
+                object.putNull("logprobs");
+            } else {
+                addLogprobs(object.putObject("logprobs"), choice.logprobs());
+            }
+            object.put("finish_reason", spelled(choice.finishReason()));
+            choice.confidence()
+                    .ifPresent(
+                            confidence ->
+                                    object.putObject("confidence")
+                                            .put("mean_probability", confidence.meanProbability())
+                                            .put(
+                                                    "least_probability",
+                                                    confidence.leastProbability()));
+            if (tokenIds) {
+                choice.tokenIds().forEach(object.putArray("token_ids")::add);
+            }
         }
+    }
+
+    private static void addLogprobs(ObjectNode object, List<TokenLogprobs> tokens) {
+        ArrayNode texts = object.putArray("tokens");
+        ArrayNode logprobs = object.putArray("token_logprobs");
+        ArrayNode tops = object.putArray("top_logprobs");
+        ArrayNode offsets = object.putArray("text_offset");
+        int offset = 0;
+        for (TokenLogprobs token : tokens) {
+            TokenLogprob chosen = token.chosen();
+            texts.add(name(chosen));
+            logprobs.add(finite(chosen.logprob()));
+            offsets.add(offset);
+            offset += chosen.text().codePointCount(0, chosen.text().length());
+            ObjectNode top = tops.addObject();
+            token.top().forEach(likely -> add(top, likely));
+            if (token.top().stream().noneMatch(l -> l.tokenId() == chosen.tokenId())) {
+                add(top, chosen);
+            }
+        }
+    }
+
+    /** Of two tokens with the same text, the less likely one goes by its id. */
+    private static void add(ObjectNode top, TokenLogprob token) {
+        String name = top.has(name(token)) ? nameById(token) : name(token);
+        top.put(name, finite(token.logprob()));
+    }
+
+    private static String name(TokenLogprob token) {
+        return token.text().isEmpty() ? nameById(token) : token.text();
+    }
+
+    private static String nameById(TokenLogprob token) {
+        return "token_id:" + token.tokenId();
+    }
+
+    /** JSON has no infinity. */
+    private static double finite(double logprob) {
+        return Math.max(logprob, LEAST_LOGPROB);
     }
 
     private static String spelled(FinishReason reason) {

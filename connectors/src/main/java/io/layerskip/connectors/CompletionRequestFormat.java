@@ -32,11 +32,15 @@ import org.apache.flink.annotation.PublicEvolving;
  * <tr><th>{@code prompt}</th><td>a string, not empty</td></tr>
  * <tr><th>{@code id}</th><td>a string, not empty, or a number</td></tr>
  * <tr><th>{@code max_tokens}, {@code top_k}, {@code assistant_early_exit},
- *   {@code num_assistant_tokens}</th><td>a whole number of 32 bits</td></tr>
+ *   {@code num_assistant_tokens}, {@code min_tokens}, {@code n}, {@code logprobs}</th><td>a whole
+ *   number of 32 bits</td></tr>
  * <tr><th>{@code seed}</th><td>a whole number of 64 bits</td></tr>
- * <tr><th>{@code temperature}, {@code top_p}</th><td>a number</td></tr>
+ * <tr><th>{@code temperature}, {@code top_p}, {@code min_p}, {@code presence_penalty}, {@code
+ *   frequency_penalty}, {@code repetition_penalty}</th><td>a number</td></tr>
+ * <tr><th>{@code logit_bias}</th><td>an object with a number for each token id</td></tr>
  * <tr><th>{@code stop}</th><td>a string, or an array of strings</td></tr>
- * <tr><th>{@code ignore_eos}</th><td>true or false</td></tr>
+ * <tr><th>{@code ignore_eos}, {@code echo}, {@code return_confidence}</th><td>true or
+ *   false</td></tr>
  * <tr><th>{@code metadata}</th><td>an object, handed through to the completion</td></tr>
  * </table>
  *
@@ -46,8 +50,8 @@ import org.apache.flink.annotation.PublicEvolving;
  * byte order mark at the start is skipped.
  *
  * <p>Fields of OpenAI's and vLLM's that would change the answer but are not served, such as {@code
- * n} or {@code logprobs}, are refused unless they ask for nothing, as {@code "n": 1} does. Other
- * fields are allowed and left alone.
+ * stream} or {@code suffix}, are refused unless they ask for nothing, as {@code "stream": false}
+ * and a {@code best_of} that is {@code n} do. Other fields are allowed and left alone.
  *
  * <p>Thread-safe.
  */
@@ -108,22 +112,12 @@ public final class CompletionRequestFormat implements RequestFormat {
     private static Map<String, JsonNode> notServed() {
         JsonNodeFactory json = JsonNodeFactory.instance;
         return Map.ofEntries(
-                entry("n", json.numberNode(1)),
-                entry("best_of", json.numberNode(1)),
-                entry("echo", json.booleanNode(false)),
                 entry("stream", json.booleanNode(false)),
                 entry("suffix", json.textNode("")),
-                entry("logprobs", json.booleanNode(false)),
                 entry("top_logprobs", json.numberNode(0)),
                 entry("prompt_logprobs", json.numberNode(0)),
-                entry("logit_bias", json.objectNode()),
-                entry("presence_penalty", json.numberNode(0)),
-                entry("frequency_penalty", json.numberNode(0)),
-                entry("repetition_penalty", json.numberNode(1)),
                 entry("length_penalty", json.numberNode(1)),
                 entry("use_beam_search", json.booleanNode(false)),
-                entry("min_p", json.numberNode(0)),
-                entry("min_tokens", json.numberNode(0)),
                 entry("stop_token_ids", json.arrayNode()),
                 entry("response_format", json.objectNode().put("type", "text")));
     }
@@ -154,6 +148,9 @@ public final class CompletionRequestFormat implements RequestFormat {
             fields.refuseUnless(field.getKey(), field.getValue());
         }
         GenerationParameters parameters = parameters(fields);
+        // Of the best of as many as are asked for, none is left out.
+        int n = parameters.n().orElse(1);
+        fields.refuseUnless("best_of", JsonNodeFactory.instance.numberNode(n));
         RequestContext context = new RequestContext(fields.json("metadata"), source);
         return new GenerationRequest(id, prompt, parameters, context.toAttachment());
     }
@@ -170,6 +167,16 @@ public final class CompletionRequestFormat implements RequestFormat {
             asked.stop(fields.texts("stop").toArray(String[]::new));
             fields.wholeNumber("assistant_early_exit").ifPresent(asked::assistantEarlyExit);
             fields.wholeNumber("num_assistant_tokens").ifPresent(asked::numAssistantTokens);
+            fields.number("presence_penalty").ifPresent(asked::presencePenalty);
+            fields.number("frequency_penalty").ifPresent(asked::frequencyPenalty);
+            fields.number("repetition_penalty").ifPresent(asked::repetitionPenalty);
+            fields.number("min_p").ifPresent(asked::minP);
+            asked.logitBias(fields.numbersByToken("logit_bias"));
+            fields.wholeNumber("min_tokens").ifPresent(asked::minTokens);
+            fields.wholeNumberOrFalse("logprobs").ifPresent(asked::logprobs);
+            fields.wholeNumber("n").ifPresent(asked::n);
+            asked.echo(fields.flag("echo"));
+            asked.returnConfidence(fields.flag("return_confidence"));
             return asked.ignoreEos(fields.flag("ignore_eos")).build();
         } catch (IllegalArgumentException e) {
             throw new InvalidRequestException(ErrorClass.INVALID_REQUEST, e.getMessage(), e);

@@ -4,11 +4,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.regex.Pattern;
 
 /**
  * The fields of a request object, each read as the type that it must have; one that is null is
@@ -18,6 +21,9 @@ final class RequestFields {
 
     /** So much of a wrong value is quoted: enough to find it, short enough for a header. */
     private static final int EXCERPT_CHARS = 100;
+
+    /** An id has one spelling, and fits into 32 bits. */
+    private static final Pattern TOKEN_ID = Pattern.compile("0|[1-9][0-9]{0,8}");
 
     private final JsonNode object;
 
@@ -92,6 +98,38 @@ final class RequestFields {
             throw wrong(name, value.get(), "a number");
         }
         return OptionalDouble.of(value.get().doubleValue());
+    }
+
+    /** An object with numbers for token ids; the ids are in the order of the object. */
+    Map<Integer, Double> numbersByToken(String name) throws InvalidRequestException {
+        Optional<JsonNode> value = field(name);
+        if (value.isEmpty()) {
+            return Map.of();
+        }
+        if (!value.get().isObject()) {
+            throw wrong(name, value.get(), "an object with a number for each token id");
+        }
+        Map<Integer, Double> numbers = new LinkedHashMap<>();
+        for (Map.Entry<String, JsonNode> entry : value.get().properties()) {
+            if (!TOKEN_ID.matcher(entry.getKey()).matches()) {
+                throw new InvalidRequestException(
+                        ErrorClass.INVALID_REQUEST,
+                        "%s has the name \"%s\"; allowed: token ids such as \"50\""
+                                .formatted(name, excerpt(entry.getKey())));
+            }
+            if (!entry.getValue().isNumber()) {
+                throw wrong(name + " of token " + entry.getKey(), entry.getValue(), "a number");
+            }
+            numbers.put(Integer.valueOf(entry.getKey()), entry.getValue().doubleValue());
+        }
+        return numbers;
+    }
+
+    /** A whole number; false is the same as no such field. */
+    OptionalInt wholeNumberOrFalse(String name) throws InvalidRequestException {
+        boolean isFalse =
+                field(name).filter(value -> value.isBoolean() && !value.booleanValue()).isPresent();
+        return isFalse ? OptionalInt.empty() : wholeNumber(name);
     }
 
     boolean flag(String name) throws InvalidRequestException {

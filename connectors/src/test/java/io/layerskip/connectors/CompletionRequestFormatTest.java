@@ -8,6 +8,7 @@ import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -29,7 +30,10 @@ class CompletionRequestFormatTest {
                         {"id": "a", "prompt": "Hi\\n", "max_tokens": 20, "temperature": 0.5,
                          "top_p": 0.9, "seed": -9223372036854775808, "stop": ["x", "y"],
                          "top_k": 40, "assistant_early_exit": 2, "num_assistant_tokens": 0,
-                         "ignore_eos": true}
+                         "ignore_eos": true, "presence_penalty": 0.5, "frequency_penalty": -0.25,
+                         "repetition_penalty": 1.1, "min_p": 0.05, "min_tokens": 3,
+                         "logit_bias": {"50": -100, "0": 0.5}, "logprobs": 5, "n": 2,
+                         "best_of": 2, "echo": true, "return_confidence": true}
                         """);
 
         assertThat(request.id()).isEqualTo("a");
@@ -45,6 +49,16 @@ class CompletionRequestFormatTest {
                                 List.of("x", "y"),
                                 OptionalInt.of(2),
                                 OptionalInt.of(0),
+                                true,
+                                OptionalDouble.of(0.5),
+                                OptionalDouble.of(-0.25),
+                                OptionalDouble.of(1.1),
+                                OptionalDouble.of(0.05),
+                                Map.of(50, -100.0, 0, 0.5),
+                                OptionalInt.of(3),
+                                OptionalInt.of(5),
+                                OptionalInt.of(2),
+                                true,
                                 true));
     }
 
@@ -62,7 +76,10 @@ class CompletionRequestFormatTest {
                         {"id": null, "prompt": "Hi", "max_tokens": null, "temperature": null,
                          "top_p": null, "seed": null, "stop": null, "top_k": null,
                          "assistant_early_exit": null, "num_assistant_tokens": null,
-                         "ignore_eos": null, "metadata": null}
+                         "ignore_eos": null, "metadata": null, "presence_penalty": null,
+                         "frequency_penalty": null, "repetition_penalty": null, "min_p": null,
+                         "logit_bias": null, "min_tokens": null, "logprobs": null, "n": null,
+                         "echo": null, "return_confidence": null, "best_of": null}
                         """);
 
         assertThat(request.id()).isEqualTo("line-1");
@@ -78,19 +95,14 @@ class CompletionRequestFormatTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "\"n\": 3",
                 "\"best_of\": 2",
-                "\"echo\": true",
                 "\"stream\": true",
                 "\"suffix\": \"x\"",
-                "\"logprobs\": 0",
                 "\"top_logprobs\": 5",
-                "\"logit_bias\": {\"50\": -100}",
-                "\"presence_penalty\": 0.5",
-                "\"frequency_penalty\": -0.1",
-                "\"repetition_penalty\": 1.1",
-                "\"min_p\": 1e-999",
-                "\"min_tokens\": \"0\"",
+                "\"prompt_logprobs\": 1",
+                "\"length_penalty\": 1.1",
+                "\"use_beam_search\": true",
+                "\"stop_token_ids\": [1]",
                 "\"response_format\": {\"type\": \"json_object\"}"
             })
     void whatIsNotServedIsRefusedByName(String field) {
@@ -110,14 +122,19 @@ class CompletionRequestFormatTest {
         GenerationRequest request =
                 parse(
                         """
-                        {"prompt": "Hi", "n": 1, "best_of": 1, "echo": false, "stream": false,
-                         "suffix": null, "logprobs": null, "logit_bias": {},
-                         "presence_penalty": 0.0, "frequency_penalty": 0e9,
-                         "repetition_penalty": 1.0, "min_p": 0, "min_tokens": 0,
+                        {"prompt": "Hi", "best_of": 1.0, "stream": false, "suffix": "",
+                         "top_logprobs": 0, "length_penalty": 1.0, "stop_token_ids": [],
+                         "logprobs": false, "echo": false, "logit_bias": {},
                          "response_format": {"type": "text"}}
                         """);
 
         assertThat(request.parameters()).isEqualTo(GenerationParameters.DEFAULTS);
+    }
+
+    @Test
+    void theBestOfOtherThanAllIsRefused() {
+        assertThat(refused(utf8("{\"prompt\": \"Hi\", \"n\": 3, \"best_of\": 4}")))
+                .hasMessage("best_of is 4; allowed: 3 or no such field, as it is not served");
     }
 
     @Test
@@ -271,6 +288,28 @@ class CompletionRequestFormatTest {
                 "\"stop\": \"\"                    | stop is an empty string; allowed: a string, or an array of strings",
                 "\"assistant_early_exit\": -1      | assistant_early_exit is -1; allowed: at least 0",
                 "\"num_assistant_tokens\": 65      | num_assistant_tokens is 65; allowed: from 0 to 64",
+                "\"presence_penalty\": 2.5        | presence_penalty is 2.5; allowed: from -2 to 2",
+                "\"frequency_penalty\": \"1\"     | frequency_penalty is the string \"1\"; allowed: a number",
+                "\"frequency_penalty\": -3        | frequency_penalty is -3.0; allowed: from -2 to 2",
+                "\"repetition_penalty\": 0        | repetition_penalty is 0.0; allowed: above 0",
+                "\"repetition_penalty\": 1e999    | repetition_penalty is Infinity; allowed: above 0",
+                "\"min_p\": 1.5                   | min_p is 1.5; allowed: from 0 to 1",
+                "\"min_tokens\": \"0\"            | min_tokens is the string \"0\"; allowed: a whole number of 32 bits",
+                "\"min_tokens\": -1               | min_tokens is -1; allowed: at least 0",
+                "\"logit_bias\": [1]              | logit_bias is an array; allowed: an object with a number for each token id",
+                "\"logit_bias\": {\"50\": 101}    | logit_bias of token 50 is 101.0; allowed: from -100 to 100",
+                "\"logit_bias\": {\"50\": \"1\"}   | logit_bias of token 50 is the string \"1\"; allowed: a number",
+                "\"logit_bias\": {\"the\": 1}     | logit_bias has the name \"the\"; allowed: token ids such as \"50\"",
+                "\"logit_bias\": {\"-1\": 1}      | logit_bias has the name \"-1\"; allowed: token ids such as \"50\"",
+                "\"logit_bias\": {\"05\": 1}      | logit_bias has the name \"05\"; allowed: token ids such as \"50\"",
+                "\"logit_bias\": {\"9999999999\": 1} | logit_bias has the name \"9999999999\"; allowed: token ids such as \"50\"",
+                "\"logprobs\": true               | logprobs is true; allowed: a whole number of 32 bits",
+                "\"logprobs\": 21                 | logprobs is 21; allowed: from 0 to 20",
+                "\"n\": 0                         | n is 0; allowed: from 1 to 32",
+                "\"n\": 33                        | n is 33; allowed: from 1 to 32",
+                "\"n\": 1.0                       | n is 1.0; allowed: a whole number of 32 bits",
+                "\"echo\": \"yes\"                | echo is the string \"yes\"; allowed: true or false",
+                "\"return_confidence\": 1         | return_confidence is 1; allowed: true or false",
                 "\"ignore_eos\": 1                 | ignore_eos is 1; allowed: true or false",
                 "\"id\": {}                        | id is an object; allowed: a string, not empty",
                 "\"id\": \"\"                      | id is an empty string; allowed: a string, not empty",

@@ -3,11 +3,15 @@ package io.layerskip.connectors;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.layerskip.engine.Choice;
+import io.layerskip.engine.Confidence;
 import io.layerskip.engine.FinishReason;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
+import io.layerskip.engine.TokenLogprob;
+import io.layerskip.engine.TokenLogprobs;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
@@ -61,6 +65,92 @@ class FormatResultsTest {
                                 + "{\"accepted_prediction_tokens\":6,"
                                 + "\"rejected_prediction_tokens\":1}},"
                                 + "\"metadata\":{\"price\":0.10}}");
+    }
+
+    @Test
+    void eachCompletionIsAChoice() throws InvalidRequestException {
+        GenerationResult several =
+                completed(
+                        List.of(),
+                        Optional.empty(),
+                        List.of(
+                                new Choice(
+                                        "b",
+                                        List.of(7),
+                                        FinishReason.LENGTH,
+                                        List.of(),
+                                        Optional.empty())));
+
+        assertThat(text(format.map(several).value()))
+                .contains(
+                        "\"choices\":[{\"index\":0,\"text\":\"a\",\"logprobs\":null,"
+                                + "\"finish_reason\":\"stop\"},"
+                                + "{\"index\":1,\"text\":\"b\",\"logprobs\":null,"
+                                + "\"finish_reason\":\"length\"}]");
+        assertThat(
+                        new String(
+                                new CompletionFormat("tiny").withTokenIds().format(several),
+                                StandardCharsets.UTF_8))
+                .contains("\"token_ids\":[262,1]},", "\"token_ids\":[7]}]");
+    }
+
+    @Test
+    void logprobsHaveOpenAisShape() throws InvalidRequestException {
+        TokenLogprob rocket = new TokenLogprob(300, "\ud83d\ude80", -0.25);
+        TokenLogprob end = new TokenLogprob(1, "", -0.5);
+        TokenLogprob half = new TokenLogprob(9, "", -20_000);
+        TokenLogprob letter = new TokenLogprob(65, "a", -1);
+        TokenLogprob sameLetter = new TokenLogprob(66, "a", -2);
+
+        GenerationResult result =
+                completed(
+                        List.of(
+                                new TokenLogprobs(rocket, List.of(rocket, letter)),
+                                new TokenLogprobs(half, List.of(letter, sameLetter)),
+                                new TokenLogprobs(sameLetter, List.of()),
+                                new TokenLogprobs(end, List.of(end))),
+                        Optional.empty(),
+                        List.of());
+
+        assertThat(text(format.map(result).value()))
+                .contains(
+                        "\"logprobs\":{"
+                                + "\"tokens\":[\"\\uD83D\\uDE80\",\"token_id:9\",\"a\",\"token_id:1\"],"
+                                + "\"token_logprobs\":[-0.25,-9999.0,-2.0,-0.5],"
+                                + "\"top_logprobs\":[{\"\\uD83D\\uDE80\":-0.25,\"a\":-1.0},"
+                                + "{\"a\":-1.0,\"token_id:66\":-2.0,\"token_id:9\":-9999.0},"
+                                + "{\"a\":-2.0},"
+                                + "{\"token_id:1\":-0.5}],"
+                                + "\"text_offset\":[0,1,1,2]}");
+    }
+
+    @Test
+    void aConfidenceIsThereIfItWasAskedFor() throws InvalidRequestException {
+        GenerationResult result =
+                completed(List.of(), Optional.of(new Confidence(0.75, 0.5)), List.of());
+
+        assertThat(text(format.map(result).value()))
+                .contains(
+                        "\"finish_reason\":\"stop\",\"confidence\":"
+                                + "{\"mean_probability\":0.75,\"least_probability\":0.5}}");
+    }
+
+    private GenerationResult completed(
+            List<TokenLogprobs> logprobs, Optional<Confidence> confidence, List<Choice> more)
+            throws InvalidRequestException {
+        GenerationResult plain = completed("a", source);
+        return new GenerationResult(
+                plain.id(),
+                plain.text(),
+                plain.tokenIds(),
+                plain.finishReason(),
+                plain.statistics(),
+                plain.failure(),
+                plain.systemFingerprint(),
+                plain.attachment(),
+                logprobs,
+                confidence,
+                more);
     }
 
     @Test
