@@ -141,6 +141,35 @@ final class MainTest {
     }
 
     @Test
+    void writesChoicesLogProbabilitiesAndConfidencesWhereARequestAsksForThem() throws IOException {
+        Path requests =
+                file(
+                        "{\"prompt\": \""
+                                + PROMPT.strip()
+                                + "\\n\", \"n\": 2, \"temperature\": 1.5, \"seed\": 3,"
+                                + " \"presence_penalty\": 0.5, \"logprobs\": 2,"
+                                + " \"return_confidence\": true}\n");
+
+        assertThat(run("generate", "--input", requests.toString(), "--token-ids")).isZero();
+
+        JsonNode completion = objects(out()).get(0);
+        int tokens = 0;
+        for (int index = 0; index < 2; index++) {
+            JsonNode choice = completion.path("choices").path(index);
+            int count = choice.path("token_ids").size();
+            tokens += count;
+            assertThat(choice.path("index").asInt()).isEqualTo(index);
+            assertThat(choice.at("/logprobs/tokens")).hasSize(count);
+            assertThat(choice.at("/logprobs/token_logprobs")).hasSize(count);
+            assertThat(choice.at("/logprobs/top_logprobs/0").size()).isBetween(2, 3);
+            assertThat(choice.at("/confidence/mean_probability").asDouble())
+                    .isBetween(choice.at("/confidence/least_probability").asDouble(), 1.0);
+        }
+        assertThat(completion.path("choices")).hasSize(2);
+        assertThat(completion.at("/usage/completion_tokens").asInt()).isEqualTo(tokens);
+    }
+
+    @Test
     void refusesASettingThatIsNotAllowedInOneLine() {
         assertThat(run("generate", "--prompt", PROMPT, "--top-p", "7")).isEqualTo(2);
 
