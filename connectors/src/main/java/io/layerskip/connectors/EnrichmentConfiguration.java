@@ -6,10 +6,12 @@ import io.layerskip.flink.AllowedValues;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.flink.OptionReader;
 import java.io.Serializable;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
+import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.ReadableConfig;
@@ -19,6 +21,13 @@ import org.apache.flink.configuration.ReadableConfig;
 public final class EnrichmentConfiguration implements Serializable {
 
     private static final long serialVersionUID = 1;
+
+    /** Those that name fields of the record to write to. */
+    private static final List<ConfigOption<String>> FIELDS =
+            List.of(
+                    EnrichmentOptions.OUTPUT_FIELD,
+                    EnrichmentOptions.USAGE_FIELD,
+                    EnrichmentOptions.CONFIDENCE_FIELD);
 
     private final Configuration options;
 
@@ -48,17 +57,26 @@ public final class EnrichmentConfiguration implements Serializable {
     private void check(OptionReader reader) {
         options.getOptional(EnrichmentOptions.PROMPT_TEMPLATE)
                 .ifPresent(template -> checkTemplate(template, reader));
-        usageField()
-                .filter(usage -> usage.overlaps(outputField()))
-                .ifPresent(
-                        usage ->
-                                reader.refuse(
-                                        EnrichmentOptions.USAGE_FIELD,
-                                        usage,
-                                        "another field than %s, %s"
-                                                .formatted(
-                                                        EnrichmentOptions.OUTPUT_FIELD.key(),
-                                                        outputField())));
+        checkFieldsDiffer(reader);
+    }
+
+    private void checkFieldsDiffer(OptionReader reader) {
+        Map<ConfigOption<String>, RecordPath> others = new LinkedHashMap<>();
+        for (ConfigOption<String> option : FIELDS) {
+            Optional<RecordPath> field = field(option);
+            others.forEach(
+                    (other, taken) ->
+                            field.filter(taken::overlaps)
+                                    .ifPresent(
+                                            path ->
+                                                    reader.refuse(
+                                                            option,
+                                                            path,
+                                                            "another field than %s, %s"
+                                                                    .formatted(
+                                                                            other.key(), taken))));
+            field.ifPresent(path -> others.put(option, path));
+        }
     }
 
     private static void checkTemplate(String template, OptionReader reader) {
@@ -77,16 +95,24 @@ public final class EnrichmentConfiguration implements Serializable {
     }
 
     RecordPath outputField() {
-        return RecordPath.parse(options.get(EnrichmentOptions.OUTPUT_FIELD));
+        return field(EnrichmentOptions.OUTPUT_FIELD).orElseThrow();
     }
 
     Optional<RecordPath> usageField() {
-        return options.getOptional(EnrichmentOptions.USAGE_FIELD).map(RecordPath::parse);
+        return field(EnrichmentOptions.USAGE_FIELD);
+    }
+
+    Optional<RecordPath> confidenceField() {
+        return field(EnrichmentOptions.CONFIDENCE_FIELD);
     }
 
     /** All the fields that are written. */
     List<RecordPath> writtenFields() {
-        return Stream.concat(Stream.of(outputField()), usageField().stream()).toList();
+        return FIELDS.stream().flatMap(option -> field(option).stream()).toList();
+    }
+
+    private Optional<RecordPath> field(ConfigOption<String> option) {
+        return Optional.ofNullable(options.get(option)).map(RecordPath::parse);
     }
 
     OutputFormat outputFormat() {
@@ -97,6 +123,7 @@ public final class EnrichmentConfiguration implements Serializable {
     GenerationParameters parameters() {
         return GenerationParameters.builder()
                 .stop(options.get(EnrichmentOptions.STOP).toArray(String[]::new))
+                .returnConfidence(confidenceField().isPresent())
                 .build();
     }
 }

@@ -65,6 +65,15 @@ public final class EnrichmentOptions {
                     "The field of the record that the numbers of tokens are written to, as OpenAI's"
                             + " usage object; none unless set.");
 
+    public static final ConfigOption<String> CONFIDENCE_FIELD =
+            option(
+                    key("layerskip.confidence-field").stringType().noDefaultValue(),
+                    OUTPUT_PATH,
+                    "The field of the record that says how sure the model was, for sending on what"
+                            + " needs a second look: an object with mean_probability, the geometric"
+                            + " mean of the tokens' probabilities, and min_probability, the least"
+                            + " of them; none unless set. It takes a little speed.");
+
     public static final ConfigOption<List<String>> STOP =
             option(
                     key("layerskip.stop").stringType().asList().defaultValues(),
@@ -79,7 +88,13 @@ public final class EnrichmentOptions {
 
     /** All of them, in the order of the documentation. */
     public static final List<ConfigOption<?>> ALL =
-            List.of(PROMPT_TEMPLATE, OUTPUT_FIELD, OUTPUT_FORMAT, USAGE_FIELD, STOP);
+            List.of(
+                    PROMPT_TEMPLATE,
+                    OUTPUT_FIELD,
+                    OUTPUT_FORMAT,
+                    USAGE_FIELD,
+                    CONFIDENCE_FIELD,
+                    STOP);
 
     private EnrichmentOptions() {}
 

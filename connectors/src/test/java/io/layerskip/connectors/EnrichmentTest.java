@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
+import io.layerskip.engine.Confidence;
 import io.layerskip.engine.FinishReason;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
@@ -119,6 +120,17 @@ class EnrichmentTest {
                                 + "\"rejected_prediction_tokens\":1}}}}");
     }
 
+    @Test
+    void theConfidenceIsAskedForAndWrittenWhereAsked() throws Exception {
+        Map<String, String> options = Map.of("layerskip.confidence-field", "sure");
+
+        assertThat(parse("{\"message\": \"x\"}", options).parameters().returnConfidence()).isTrue();
+        assertThat(text(enrich("{\"message\": \"x\"}", "y", options).value()))
+                .isEqualTo(
+                        "{\"message\": \"x\",\"completion\":\"y\",\"sure\":"
+                                + "{\"mean_probability\":0.75,\"min_probability\":0.5}}");
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -227,7 +239,10 @@ class EnrichmentTest {
                         STATISTICS,
                         Optional.empty(),
                         Optional.empty(),
-                        request.attachment()));
+                        request.attachment(),
+                        List.of(),
+                        Optional.of(new Confidence(0.75, 0.5)),
+                        List.of()));
     }
 
     private static SourceRecord source(Optional<String> value) {

@@ -133,12 +133,16 @@ class EnrichmentJobITCase {
                                 Map.of(
                                         "kafka.source.ending-offsets", "LATEST",
                                         "layerskip.output-format", "JSON",
-                                        "layerskip.usage-field", "usage"))));
+                                        "layerskip.usage-field", "usage",
+                                        "layerskip.confidence-field", "sure"))));
 
         JsonNode enriched = JSON.readTree(job.topics.readAll(List.of(job.output)).get(0).value());
         assertThat(enriched.get("completion")).isEqualTo(JSON.readTree(golden.completion()));
         assertThat(enriched.at("/usage/prompt_tokens").asInt())
                 .isEqualTo(golden.promptIds().size());
+        assertThat(enriched.at("/sure/mean_probability").asDouble())
+                .isBetween(enriched.at("/sure/min_probability").asDouble(), 1.0)
+                .isGreaterThan(0.5);
     }
 
     @Test
