@@ -18,19 +18,30 @@ final class BoundedFile {
      * @throws CheckpointException if the file is missing, longer or cannot be read
      */
     static byte[] read(Path file, int maxBytes) throws CheckpointException {
-        byte[] bytes;
         try (InputStream in = Files.newInputStream(file)) {
-            bytes = in.readNBytes(maxBytes + 1);
+            return read(file.getFileName().toString(), in, maxBytes);
+        } catch (CheckpointException e) {
+            throw e;
         } catch (NoSuchFileException e) {
             throw new CheckpointException(
                     "%s is missing from %s".formatted(file.getFileName(), file.getParent()), e);
         } catch (IOException e) {
             throw new CheckpointException("%s cannot be read: %s".formatted(file, e), e);
         }
+    }
+
+    /**
+     * The bytes of a stream.
+     *
+     * @param name the file's, for messages
+     * @throws CheckpointException if there are more
+     * @throws IOException if it cannot be read
+     */
+    static byte[] read(String name, InputStream in, int maxBytes) throws IOException {
+        byte[] bytes = in.readNBytes(maxBytes + 1);
         if (bytes.length > maxBytes) {
             throw new CheckpointException(
-                    "%s has more than %d bytes, the most that is read"
-                            .formatted(file.getFileName(), maxBytes));
+                    "%s has more than %d bytes, the most that is read".formatted(name, maxBytes));
         }
         return bytes;
     }

@@ -194,6 +194,15 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
+     * What the folder says of chats; empty if it has no chat template. Reads the files again.
+     *
+     * @throws CheckpointException if a file or field is not what it should be
+     */
+    public Optional<ChatSettings> chatSettings() throws CheckpointException {
+        return ChatSettings.read(folder);
+    }
+
+    /**
      * A hash of the architecture and of the beginning of every tensor, as hexadecimal digits: tells
      * models apart that were trained, or merged, differently, without reading all of their weights.
      *

@@ -1,5 +1,6 @@
 package io.layerskip.model;
 
+import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayInputStream;
@@ -25,6 +26,9 @@ final class DjlTokenizer implements Tokenizer {
 
     private final HuggingFaceTokenizer tokenizer;
 
+    /** For chats; it may share its native tokenizer with the one for plain prompts. */
+    private final Optional<MarkedTokenizer> marked;
+
     /** Ids that the tokenizer does not know, so that it finds none of them in a text. */
     private final BitSet unknown;
 
@@ -35,8 +39,12 @@ final class DjlTokenizer implements Tokenizer {
     private final BitSet continuationBytes;
 
     private DjlTokenizer(
-            HuggingFaceTokenizer tokenizer, BitSet unknown, TokenizerVocabulary vocabulary) {
+            HuggingFaceTokenizer tokenizer,
+            Optional<MarkedTokenizer> marked,
+            BitSet unknown,
+            TokenizerVocabulary vocabulary) {
         this.tokenizer = tokenizer;
+        this.marked = marked;
         this.unknown = unknown;
         this.bound = vocabulary.bound();
         this.continuationBytes = vocabulary.continuationBytes();
@@ -59,20 +67,19 @@ final class DjlTokenizer implements Tokenizer {
         TokenizerVocabulary vocabulary =
                 TokenizerVocabulary.read(name, json, vocabSize, config.padToken());
         Optional<ObjectNode> postProcessor = config.postProcessor(vocabulary.addedTokens());
-        BitSet unknown = vocabulary.hiddenTokens(splitSpecialTokens);
+        boolean isForChats = ChatSettings.areIn(file.toAbsolutePath().getParent());
         NativeTokenizerLibrary.load();
         DjlTokenizer tokenizer;
         try {
-            byte[] used =
-                    unknown.isEmpty() && postProcessor.isEmpty()
-                            ? json
-                            : TokenizerEdits.apply(json, unknown::get, postProcessor);
             tokenizer =
-                    new DjlTokenizer(
-                            HuggingFaceTokenizer.newInstance(
-                                    new ByteArrayInputStream(used), OPTIONS),
-                            unknown,
-                            vocabulary);
+                    open(
+                            json,
+                            vocabulary,
+                            postProcessor,
+                            splitSpecialTokens,
+                            isForChats
+                                    ? MarkedTokenizer.open(json, vocabulary, postProcessor)
+                                    : Optional.empty());
         } catch (IOException | RuntimeException e) {
             throw new CheckpointException(
                     "%s is not a tokenizer: %s".formatted(name, e.getMessage()), e);
@@ -85,6 +92,38 @@ final class DjlTokenizer implements Tokenizer {
                             .formatted(name, Arrays.toString(specialTokens), vocabSize));
         }
         return tokenizer;
+    }
+
+    /** A tokenizer with marks also serves where special tokens in a prompt are text. */
+    private static DjlTokenizer open(
+            byte[] json,
+            TokenizerVocabulary vocabulary,
+            Optional<ObjectNode> postProcessor,
+            boolean splitSpecialTokens,
+            Optional<MarkedTokenizer> marked)
+            throws IOException {
+        BitSet unknown = vocabulary.hiddenTokens(splitSpecialTokens);
+        if (splitSpecialTokens && marked.isPresent()) {
+            return new DjlTokenizer(marked.get().tokenizer(), marked, unknown, vocabulary);
+        }
+        TokenizerEdits edits = new TokenizerEdits(unknown, Map.of(), postProcessor);
+        try {
+            HuggingFaceTokenizer tokenizer =
+                    newTokenizer(
+                            edits.isEmpty() ? json : edits.apply(json, vocabulary.addedTokens()));
+            return new DjlTokenizer(tokenizer, marked, unknown, vocabulary);
+        } catch (IOException | RuntimeException e) {
+            marked.ifPresent(MarkedTokenizer::close);
+            throw e;
+        }
+    }
+
+    static HuggingFaceTokenizer newTokenizer(byte[] json) throws IOException {
+        return HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), OPTIONS);
+    }
+
+    static int[] ids(Encoding encoding) {
+        return Arrays.stream(encoding.getIds()).mapToInt(Math::toIntExact).toArray();
     }
 
     private static void requireTokenizerJson(Path file) throws CheckpointException {
@@ -102,9 +141,22 @@ final class DjlTokenizer implements Tokenizer {
     public int[] encode(String text) {
         lock.readLock().lock();
         try {
-            return Arrays.stream(tokenizer.encode(text).getIds())
-                    .mapToInt(Math::toIntExact)
-                    .toArray();
+            return ids(tokenizer.encode(text));
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    @Override
+    public boolean encodesMarkedText() {
+        return marked.isPresent();
+    }
+
+    @Override
+    public int[] encode(MarkedText text) {
+        lock.readLock().lock();
+        try {
+            return marked.orElseThrow(UnsupportedOperationException::new).encode(text);
         } finally {
             lock.readLock().unlock();
         }
@@ -141,6 +193,9 @@ final class DjlTokenizer implements Tokenizer {
         lock.writeLock().lock();
         try {
             tokenizer.close();
+            marked.map(MarkedTokenizer::tokenizer)
+                    .filter(other -> other != tokenizer)
+                    .ifPresent(HuggingFaceTokenizer::close);
         } finally {
             lock.writeLock().unlock();
         }

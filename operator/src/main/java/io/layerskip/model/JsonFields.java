@@ -48,8 +48,16 @@ final class JsonFields {
      * @throws CheckpointException if the file is missing, too long or not a JSON object
      */
     static JsonFields read(Path file, int maxBytes) throws CheckpointException {
-        String name = file.getFileName().toString();
-        byte[] bytes = BoundedFile.read(file, maxBytes);
+        return parse(file.getFileName().toString(), BoundedFile.read(file, maxBytes));
+    }
+
+    /**
+     * The object that a file's bytes are.
+     *
+     * @param name the file's, for messages
+     * @throws CheckpointException if they are not a JSON object
+     */
+    static JsonFields parse(String name, byte[] bytes) throws CheckpointException {
         JsonNode root;
         try {
             root = JSON.readTree(bytes);
@@ -153,6 +161,28 @@ final class JsonFields {
             throw refused(field, "a list of strings");
         }
         return texts;
+    }
+
+    boolean isListOfObjects(String field) {
+        JsonNode value = object.path(field);
+        return value.isArray() && !value.isEmpty() && value.get(0).isObject();
+    }
+
+    /** The objects of a field that is a list of them, or absent. */
+    List<JsonFields> objects(String field) throws CheckpointException {
+        if (!has(field)) {
+            return List.of();
+        }
+        JsonNode value = object.get(field);
+        List<JsonFields> objects = new ArrayList<>();
+        for (JsonNode element : value) {
+            objects.add(
+                    new JsonFields("%s%s[%d].".formatted(path, field, objects.size()), element));
+        }
+        if (!value.isArray() || !objects.stream().allMatch(element -> element.object.isObject())) {
+            throw refused(field, "a list of objects");
+        }
+        return objects;
     }
 
     Optional<JsonFields> object(String field) throws CheckpointException {

@@ -16,6 +16,20 @@ public interface Tokenizer extends AutoCloseable {
     int[] encode(String text);
 
     /**
+     * Whether this tokenizer takes marked text: the checkpoint has a chat template, and special
+     * tokens can be told from text.
+     */
+    boolean encodesMarkedText();
+
+    /**
+     * The ids of a text, with special tokens only where its marks allow them, and none around it.
+     * Apart from those tokens it is tokenized as a whole.
+     *
+     * @throws UnsupportedOperationException if this tokenizer does not take marked text
+     */
+    int[] encode(MarkedText text);
+
+    /**
      * A lower bound of the number of tokens that {@link #encode} makes of a text, found without
      * encoding it: no token is longer than the vocabulary's longest. 0 where nothing can be said.
      */

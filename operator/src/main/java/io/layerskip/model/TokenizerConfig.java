@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -23,7 +25,7 @@ record TokenizerConfig(
         Optional<Boolean> addEosToken) {
 
     static final String FILE = "tokenizer_config.json";
-    private static final int MAX_FILE_BYTES = 16 << 20;
+    static final int MAX_FILE_BYTES = 16 << 20;
 
     /**
      * The configuration beside a tokenizer.json; one that says nothing where there is none.
@@ -40,7 +42,7 @@ record TokenizerConfig(
                     Optional.empty(),
                     Optional.empty());
         }
-        JsonFields fields = JsonFields.read(file, MAX_FILE_BYTES);
+        JsonFields fields = fields(file);
         return new TokenizerConfig(
                 token(fields, "pad_token"),
                 token(fields, "bos_token"),
@@ -49,14 +51,30 @@ record TokenizerConfig(
                 flag(fields, "add_eos_token"));
     }
 
+    /** The fields of a tokenizer_config.json that is there. */
+    static JsonFields fields(Path file) throws CheckpointException {
+        return JsonFields.read(file, MAX_FILE_BYTES);
+    }
+
     /** A string, or an object that describes an added token. */
-    private static Optional<String> token(JsonFields fields, String field)
-            throws CheckpointException {
+    static Optional<String> token(JsonFields fields, String field) throws CheckpointException {
         return fields.isText(field)
                 ? fields.text(field)
                 : fields.object(field).isPresent()
                         ? fields.object(field).get().text("content")
                         : Optional.empty();
+    }
+
+    /** A list of strings, or of objects that describe added tokens. */
+    static List<String> tokens(JsonFields fields, String field) throws CheckpointException {
+        if (!fields.isListOfObjects(field)) {
+            return fields.texts(field);
+        }
+        List<String> tokens = new ArrayList<>();
+        for (JsonFields token : fields.objects(field)) {
+            token.text("content").ifPresent(tokens::add);
+        }
+        return tokens;
     }
 
     private static Optional<Boolean> flag(JsonFields fields, String field)

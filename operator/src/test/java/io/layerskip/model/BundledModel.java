@@ -7,8 +7,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** The model that the jobs module bundles, and the reference's greedy completions of it. */
 public final class BundledModel {
@@ -20,6 +22,23 @@ public final class BundledModel {
     /** The Hugging Face folder. */
     public static Path folder() {
         return MODELS.resolve("layerskip-intents-9M");
+    }
+
+    /**
+     * A copy of the folder with a chat template.
+     *
+     * @param folder for the copy
+     */
+    public static Path withChatTemplate(Path folder, String template) {
+        try (Stream<Path> files = Files.list(folder())) {
+            for (Path file : files.toList()) {
+                Files.copy(file, folder.resolve(file.getFileName().toString()));
+            }
+            Files.writeString(folder.resolve(ChatSettings.TEMPLATE_FILE), template);
+            return folder;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** The 120 prompts of the golden file, in its order. */

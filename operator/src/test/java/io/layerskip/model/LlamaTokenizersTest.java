@@ -3,7 +3,9 @@ package io.layerskip.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import org.junit.jupiter.api.condition.EnabledIf;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -20,6 +22,20 @@ class LlamaTokenizersTest {
                 assertThat(tokenizer.encode(text.text())).containsExactly(text.ids());
                 assertThat(tokenizer.decode(text.ids(), 0, text.ids().length))
                         .isEqualTo(text.decoded());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void encodesPromptsOfACheckpointForChatsLikeThoseOfAnother(
+            LlamaTokenizers llama, @TempDir Path plain, @TempDir Path chats) throws IOException {
+        try (Tokenizer without = llama.openWithoutTemplate(plain);
+                Tokenizer with = llama.openForChats(chats)) {
+            assertThat(without.encodesMarkedText()).isFalse();
+            assertThat(with.encodesMarkedText()).isTrue();
+            for (LlamaTokenizers.Case text : llama.cases()) {
+                assertThat(with.encode(text.text())).containsExactly(without.encode(text.text()));
             }
         }
     }
