@@ -23,6 +23,7 @@ import org.apache.flink.annotation.PublicEvolving;
 class LayeringTest {
 
     private static final String MODEL = "io.layerskip.model..";
+    private static final String CHAT = "io.layerskip.chat..";
     private static final String FORWARD = "io.layerskip.forward..";
     private static final String ENGINE = "io.layerskip.engine..";
     private static final String FLINK = "io.layerskip.flink..";
@@ -34,13 +35,13 @@ class LayeringTest {
 
     @ArchTest
     static final ArchRule packagesKnowOnlyThoseBelowThem =
-            fromTheBottom(MODEL, FORWARD, ENGINE, FLINK, CONNECTORS, JOBS, LOCAL, BENCH, CLI);
+            fromTheBottom(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, JOBS, LOCAL, BENCH, CLI);
 
     @ArchTest
-    static final ArchRule modelForwardAndEngineKnowNeitherFlinkNorKafka =
+    static final ArchRule modelChatForwardAndEngineKnowNeitherFlinkNorKafka =
             noClasses()
                     .that()
-                    .resideInAnyPackage(MODEL, FORWARD, ENGINE)
+                    .resideInAnyPackage(MODEL, CHAT, FORWARD, ENGINE)
                     .should()
                     .dependOnClassesThat(
                             resideInAnyPackage("org.apache.flink..", "org.apache.kafka..")
@@ -78,7 +79,7 @@ class LayeringTest {
     static final ArchRule whatIsPublicSaysWhetherItIsApi =
             classes()
                     .that()
-                    .resideInAnyPackage(MODEL, FORWARD, ENGINE, FLINK, CONNECTORS)
+                    .resideInAnyPackage(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS)
                     .and()
                     .arePublic()
                     .and()
