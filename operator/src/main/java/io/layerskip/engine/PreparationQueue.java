@@ -57,7 +57,7 @@ final class PreparationQueue {
 
     /** Takes a request; never blocks. Thread-safe. */
     void submit(ActiveGeneration generation) {
-        boolean isLong = generation.request().prompt().length() > LONG_PROMPT_CHARACTERS;
+        boolean isLong = generation.request().characters() > LONG_PROMPT_CHARACTERS;
         BlockingQueue<ActiveGeneration> queue = isLong ? submitted : ready;
         queue.add(generation);
         // Whoever ends the queue empties it afterwards; one of the two sees this request.
@@ -86,7 +86,7 @@ final class PreparationQueue {
     private int handOver(ActiveGeneration generation, Scheduler scheduler) {
         int characters = 0;
         if (!generation.isStarted()) {
-            characters = CHARACTERS_OF_A_REQUEST + generation.request().prompt().length();
+            characters = CHARACTERS_OF_A_REQUEST + generation.request().characters();
             prepare(generation);
         }
         if (!generation.isDone()) {

@@ -1,9 +1,12 @@
 package io.layerskip.engine;
 
+import io.layerskip.chat.ChatFormat;
+import io.layerskip.chat.ChatRenderingException;
 import io.layerskip.forward.KeyValueBlock;
 import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.model.Checkpoint;
+import io.layerskip.model.MarkedText;
 import io.layerskip.model.ModelConfig;
 import io.layerskip.model.Tokenizer;
 import java.util.List;
@@ -12,14 +15,15 @@ import java.util.OptionalInt;
 import java.util.Set;
 
 /**
- * Makes a sequence of a request: checks it, tokenises its prompt, and fills in the engine's
- * defaults for what it leaves open. What cannot be served is refused here, if possible before a
- * long prompt is tokenised, which takes a second a megabyte.
+ * Makes a sequence of a request: checks it, renders its chat, tokenises its prompt, and fills in
+ * the engine's defaults for what it leaves open. What cannot be served is refused here, if possible
+ * before a long prompt is tokenised, which takes a second a megabyte.
  */
 final class RequestPreparation {
 
     private final ModelConfig config;
     private final Tokenizer tokenizer;
+    private final ChatFormat chatFormat;
     private final EngineSettings settings;
     private final KeyValueMemory memory;
     private final int context;
@@ -27,6 +31,7 @@ final class RequestPreparation {
     RequestPreparation(Checkpoint checkpoint, EngineSettings settings, KeyValueMemory memory) {
         this.config = checkpoint.config();
         this.tokenizer = checkpoint.tokenizer();
+        this.chatFormat = ChatFormat.of(checkpoint);
         this.settings = settings;
         this.memory = memory;
         this.context =
@@ -41,11 +46,19 @@ final class RequestPreparation {
         if (refusal.isPresent()) {
             return refusal;
         }
-        int leastTokens = tokenizer.leastTokens(request.prompt());
+        Optional<MarkedText> chat;
+        try {
+            chat = request.chat().isPresent() ? Optional.of(render(request)) : Optional.empty();
+        } catch (ChatRenderingException e) {
+            return invalid(e.getMessage());
+        }
+        int leastTokens =
+                tokenizer.leastTokens(chat.map(MarkedText::text).orElse(request.prompt()));
         if (leastTokens >= context) {
             return tooLong("at least " + leastTokens);
         }
-        int[] prompt = tokenizer.encode(request.prompt());
+        int[] prompt =
+                chat.map(tokenizer::encode).orElseGet(() -> tokenizer.encode(request.prompt()));
         if (prompt.length == 0) {
             return invalid("the prompt has no tokens");
         }
@@ -122,6 +135,10 @@ final class RequestPreparation {
                             + " log probabilities are not served");
         }
         return Optional.empty();
+    }
+
+    private MarkedText render(GenerationRequest request) throws ChatRenderingException {
+        return chatFormat.render(request.chat().orElseThrow());
     }
 
     /** A draft of a fixed length exits at the first open layer, if it does not say. */

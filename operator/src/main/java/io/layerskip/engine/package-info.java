@@ -5,7 +5,8 @@
  *   GenerationRequest
  *     |  submit
  *     v
- *   PreparationQueue         thread "layerskip-tokenizer": RequestPreparation checks, tokenises
+ *   PreparationQueue         thread "layerskip-tokenizer": RequestPreparation checks, renders a chat
+ *     |                                                    (io.layerskip.chat), tokenises
  *     |                                                    --> Sequence: tokens, KeyValueCache
  *     v
  *   ContinuousBatching       thread "layerskip-engine": round after round of all under way

@@ -1,5 +1,6 @@
 package io.layerskip.flink;
 
+import io.layerskip.chat.ChatFormat;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationFailure;
@@ -71,6 +72,9 @@ public final class LayerSkipAsyncFunction
 
     /** What the recipe was in builds that did not look at the tokenizer. */
     private transient String firstRecipe;
+
+    /** What the prompt of a chat follows from beside its messages. */
+    private transient String chatFormat;
 
     private transient InFlight inFlight;
     private transient ListState<SavedGeneration> state;
@@ -171,6 +175,7 @@ public final class LayerSkipAsyncFunction
         Duration loadTime = Duration.ofNanos(System.nanoTime() - start);
         firstRecipe = firstRecipe();
         recipe = firstRecipe + opened.checkpoint().tokenizerFingerprint();
+        chatFormat = ChatFormat.of(opened.checkpoint()).fingerprint();
         metrics =
                 new GenerationMetrics(
                         getRuntimeContext().getMetricGroup(),
@@ -194,14 +199,16 @@ public final class LayerSkipAsyncFunction
                 .toString();
     }
 
-    private static String key(String recipe, GenerationRequest request) {
-        return new Sha256()
-                .update(recipe)
-                .update(request.id())
-                .update(request.prompt())
-                .update(request.parameters().toString())
-                .update(request.attachment())
-                .hex();
+    private String key(String recipe, GenerationRequest request) {
+        Sha256 key =
+                new Sha256()
+                        .update(recipe)
+                        .update(request.id())
+                        .update(request.prompt())
+                        .update(request.parameters().toString())
+                        .update(request.attachment());
+        request.chat().ifPresent(chat -> key.update(chatFormat).update(chat.toString()));
+        return key.hex();
     }
 
     @Override

@@ -2,8 +2,10 @@ package io.layerskip.flink;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.layerskip.chat.ChatFormat;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.model.ChatSettings;
 import io.layerskip.model.ModelLocation;
 import java.io.IOException;
 import java.io.InputStream;
@@ -11,6 +13,7 @@ import java.io.Serializable;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
@@ -35,6 +38,8 @@ import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 public final class LayerSkipConfiguration implements Serializable {
 
     private static final long serialVersionUID = 1;
+
+    private static final String CONFIG = "config.json";
 
     private final Configuration options;
 
@@ -78,7 +83,7 @@ public final class LayerSkipConfiguration implements Serializable {
      */
     public void checkAgainstModel(ClassLoader loader) {
         JsonNode layers;
-        try (InputStream config = model().openFile("config.json", loader)) {
+        try (InputStream config = model().openFile(CONFIG, loader)) {
             layers = new ObjectMapper().readTree(config).path("num_hidden_layers");
         } catch (IOException e) {
             return;
@@ -92,6 +97,36 @@ public final class LayerSkipConfiguration implements Serializable {
                             "from 1 to %d; %s has %d layers"
                                     .formatted(layers.intValue() - 1, model(), layers.intValue())));
         }
+    }
+
+    /**
+     * Checks that the model renders chats, for a job that makes chats of its own, if its files can
+     * be read here; if not, each chat is refused when the TaskManager has opened the model.
+     *
+     * @param loader looks for a model on the class path
+     * @throws IllegalConfigurationException if it has no chat template, or one that cannot be
+     *     interpreted
+     */
+    public void checkChats(ClassLoader loader) {
+        try {
+            model().openFile(CONFIG, loader).close();
+        } catch (IOException e) {
+            return;
+        }
+        Optional<String> refusal;
+        try {
+            refusal = ChatFormat.of(ChatSettings.read(model(), loader)).refusal();
+        } catch (IOException e) {
+            refusal = Optional.of(e.getMessage());
+        }
+        refusal.ifPresent(
+                reason -> {
+                    throw new IllegalConfigurationException(
+                            OptionReader.refusal(
+                                    LayerSkipOptions.MODEL_PATH,
+                                    model().name(),
+                                    "a checkpoint that renders chats; " + reason));
+                });
     }
 
     /** Where the model is. */

@@ -177,10 +177,36 @@ final class LayerSkipConfigurationTest {
     }
 
     @Test
+    void refusesAModelThatCannotRenderChatsWhereTheJobMakesThem(@TempDir Path folder)
+            throws Exception {
+        Files.writeString(folder.resolve("config.json"), "{}");
+        LayerSkipConfiguration configuration = withModel(folder, "1");
+        ClassLoader loader = getClass().getClassLoader();
+
+        assertThatThrownBy(() -> configuration.checkChats(loader))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessageStartingWith(
+                        "option layerskip.model.path is %s; allowed: a checkpoint that renders"
+                                + " chats; the checkpoint has no chat template",
+                        folder);
+
+        Files.writeString(folder.resolve("chat_template.jinja"), "{% nonsense %}");
+        assertThatThrownBy(() -> configuration.checkChats(loader))
+                .hasMessageEndingWith(
+                        "the chat template 'default' in chat_template.jinja cannot be interpreted:"
+                                + " unknown tag 'nonsense' at line 1, column 4");
+
+        Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages }}");
+        assertThatCode(() -> configuration.checkChats(loader)).doesNotThrowAnyException();
+    }
+
+    @Test
     void leavesAModelThatIsElsewhereToTheTaskManager(@TempDir Path folder) {
         LayerSkipConfiguration configuration = withModel(folder.resolve("elsewhere"), "99");
 
         assertThatCode(() -> configuration.checkAgainstModel(getClass().getClassLoader()))
+                .doesNotThrowAnyException();
+        assertThatCode(() -> configuration.checkChats(getClass().getClassLoader()))
                 .doesNotThrowAnyException();
     }
 

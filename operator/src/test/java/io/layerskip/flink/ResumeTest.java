@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.layerskip.engine.Choice;
+import io.layerskip.chat.Chat;
+import io.layerskip.chat.ChatMessage;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
@@ -13,6 +15,7 @@ import io.layerskip.model.BundledModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -28,6 +31,7 @@ import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.OperatorSnapshotUtil;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -125,6 +129,39 @@ final class ResumeTest {
                                 within(1e-3));
             }
         }
+    }
+
+    @Test
+    void goesOnWithAChatIfTheTemplateIsTheSame(@TempDir Path first, @TempDir Path second)
+            throws Exception {
+        Path model =
+                BundledModel.withChatTemplate(first, "{{ bos_token }}{{ messages[0].content }}");
+        GenerationRequest chat =
+                GenerationRequest.ofChat(
+                        "1",
+                        Chat.of(List.of(new ChatMessage("user", PROMPT)), Instant.EPOCH),
+                        request("1", LONG, 0).parameters(),
+                        new byte[0]);
+        OperatorSubtaskState state;
+        try (Subtask subtask = Subtask.start(operator(OutputMode.UNORDERED, at(model)))) {
+            subtask.process(chat);
+            state = checkpointWhere(subtask, saved -> saved.stream().anyMatch(s -> s.tokens() > 0));
+        }
+        int written = read(state).get(0).tokens();
+
+        try (Subtask subtask = restore(OutputMode.UNORDERED, state, 1, 0, at(model))) {
+            assertThat(subtask.finish().get(0).tokenIds()).hasSize(LONG);
+            assertThat(subtask.counter("resumedTokens")).isEqualTo(written);
+        }
+        Path changed = BundledModel.withChatTemplate(second, "{{ messages[0].content }}");
+        try (Subtask subtask = restore(OutputMode.UNORDERED, state, 1, 0, at(changed))) {
+            assertThat(subtask.finish().get(0).tokenIds()).hasSize(LONG);
+            assertThat(subtask.counter("resumedTokens")).isZero();
+        }
+    }
+
+    private static Configuration at(Path model) {
+        return new Configuration().set(LayerSkipOptions.MODEL_PATH, model.toString());
     }
 
     @Test
