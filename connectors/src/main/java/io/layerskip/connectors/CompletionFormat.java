@@ -6,20 +6,19 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
 import io.layerskip.engine.Choice;
+import io.layerskip.engine.Confidence;
 import io.layerskip.engine.FinishReason;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.engine.GenerationStatistics;
-import io.layerskip.engine.TokenLogprob;
-import io.layerskip.engine.TokenLogprobs;
 import java.io.UncheckedIOException;
 import java.time.Clock;
 import java.time.Instant;
-import java.util.List;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
 
 /**
- * Completions as JSON objects, in UTF-8: OpenAI's {@code text_completion}.
+ * Completions as JSON objects, in UTF-8: OpenAI's {@code text_completion} and {@code
+ * chat.completion}.
  *
  * <pre>{@code
  * {"id": "7", "object": "text_completion", "created": 1795392000, "model": "layerskip-intents-9M",
@@ -30,6 +29,13 @@ import org.apache.flink.annotation.PublicEvolving;
  *            "completion_tokens_details": {"accepted_prediction_tokens": 6,
  *                                          "rejected_prediction_tokens": 1}},
  *  "metadata": {"customer": 12}}
+ * }</pre>
+ *
+ * <p>The answer to messages is a {@code chat.completion}: its choice has a {@code message} in place
+ * of the {@code text}.
+ *
+ * <pre>{@code
+ * "choices": [{"index": 0, "message": {"role": "assistant", "content": "On its way."}, ...
  * }</pre>
  *
  * <p>{@code created} is the timestamp of the Kafka record that the request came in, so that a
@@ -69,9 +75,6 @@ public final class CompletionFormat implements ResultFormat {
 
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** What OpenAI gives for less. */
-    private static final double LEAST_LOGPROB = -9999;
-
     private final String model;
     private final boolean tokenIds;
     private final Clock clock;
@@ -107,12 +110,12 @@ public final class CompletionFormat implements ResultFormat {
     public byte[] format(GenerationResult result, RequestContext context) {
         ObjectNode completion = JSON.createObjectNode();
         completion.put("id", result.id());
-        completion.put("object", "text_completion");
+        completion.put("object", context.chat() ? "chat.completion" : "text_completion");
         completion.put("created", created(context.source()).getEpochSecond());
         completion.put("model", model);
         result.systemFingerprint()
                 .ifPresent(fingerprint -> completion.put("system_fingerprint", fingerprint));
-        addChoices(completion.putArray("choices"), result);
+        addChoices(completion.putArray("choices"), result, context.chat());
         completion.set("usage", usage(result.statistics()));
         context.metadata()
                 .ifPresent(json -> completion.putRawValue("metadata", new RawValue(json)));
@@ -129,68 +132,30 @@ public final class CompletionFormat implements ResultFormat {
                 .orElseGet(clock::instant);
     }
 
-    private void addChoices(ArrayNode choices, GenerationResult result) {
+    private void addChoices(ArrayNode choices, GenerationResult result, boolean isChat) {
         for (Choice choice : result.choices()) {
             ObjectNode object = choices.addObject();
             object.put("index", choices.size() - 1);
-            object.put("text", choice.text());
-            if (choice.logprobs().isEmpty()) {
-                object.putNull("logprobs");
+            if (isChat) {
+                object.putObject("message").put("role", "assistant").put("content", choice.text());
             } else {
-                addLogprobs(object.putObject("logprobs"), choice.logprobs());
+                object.put("text", choice.text());
             }
+            object.set("logprobs", LogprobsFormat.format(choice.logprobs(), isChat));
             object.put("finish_reason", spelled(choice.finishReason()));
             choice.confidence()
-                    .ifPresent(
-                            confidence ->
-                                    object.putObject("confidence")
-                                            .put("mean_probability", confidence.meanProbability())
-                                            .put(
-                                                    "least_probability",
-                                                    confidence.leastProbability()));
+                    .ifPresent(confidence -> object.set("confidence", confidence(confidence)));
             if (tokenIds) {
                 choice.tokenIds().forEach(object.putArray("token_ids")::add);
             }
         }
     }
 
-    private static void addLogprobs(ObjectNode object, List<TokenLogprobs> tokens) {
-        ArrayNode texts = object.putArray("tokens");
-        ArrayNode logprobs = object.putArray("token_logprobs");
-        ArrayNode tops = object.putArray("top_logprobs");
-        ArrayNode offsets = object.putArray("text_offset");
-        int offset = 0;
-        for (TokenLogprobs token : tokens) {
-            TokenLogprob chosen = token.chosen();
-            texts.add(name(chosen));
-            logprobs.add(finite(chosen.logprob()));
-            offsets.add(offset);
-            offset += chosen.text().codePointCount(0, chosen.text().length());
-            ObjectNode top = tops.addObject();
-            token.top().forEach(likely -> add(top, likely));
-            if (token.top().stream().noneMatch(l -> l.tokenId() == chosen.tokenId())) {
-                add(top, chosen);
-            }
-        }
-    }
-
-    /** Of two tokens with the same text, the less likely one goes by its id. */
-    private static void add(ObjectNode top, TokenLogprob token) {
-        String name = top.has(name(token)) ? nameById(token) : name(token);
-        top.put(name, finite(token.logprob()));
-    }
-
-    private static String name(TokenLogprob token) {
-        return token.text().isEmpty() ? nameById(token) : token.text();
-    }
-
-    private static String nameById(TokenLogprob token) {
-        return "token_id:" + token.tokenId();
-    }
-
-    /** JSON has no infinity. */
-    private static double finite(double logprob) {
-        return Math.max(logprob, LEAST_LOGPROB);
+    /** How sure the model was. */
+    static ObjectNode confidence(Confidence confidence) {
+        return JSON.createObjectNode()
+                .put("mean_probability", confidence.meanProbability())
+                .put("least_probability", confidence.leastProbability());
     }
 
     private static String spelled(FinishReason reason) {

@@ -11,28 +11,43 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.layerskip.chat.Chat;
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.apache.flink.annotation.PublicEvolving;
 
 /**
- * Requests as JSON objects, in UTF-8, with the fields of OpenAI's completions API and, for what
- * that lacks, of Hugging Face's {@code generate} and vLLM.
+ * Requests as JSON objects, in UTF-8, with the fields of OpenAI's completions and chat completions
+ * APIs and, for what those lack, of Hugging Face's {@code generate} and vLLM.
  *
  * <pre>{@code
  * {"id": "7", "prompt": "banking: Where is my card?\n", "max_tokens": 32, "stop": ["\n"],
  *  "metadata": {"customer": 12}}
  * }</pre>
  *
+ * <pre>{@code
+ * {"messages": [{"role": "user", "content": "Where is my card?"}]}
+ * }</pre>
+ *
  * <table>
- * <caption>Fields; only the prompt is required, and null is the same as leaving a field out</caption>
+ * <caption>Fields; only the prompt or the messages are required, and null is the same as leaving a
+ *   field out</caption>
  * <tr><th>{@code prompt}</th><td>a string, not empty</td></tr>
+ * <tr><th>{@code messages}</th><td>an array, not empty, of objects with {@code role} and {@code
+ *   content}, a string or an array of text parts; in an assistant's message also {@code
+ *   tool_calls}</td></tr>
+ * <tr><th>{@code tools}</th><td>an array of functions, for messages</td></tr>
+ * <tr><th>{@code chat_template_kwargs}</th><td>an object with variables of the chat template, for
+ *   messages</td></tr>
  * <tr><th>{@code id}</th><td>a string, not empty, or a number</td></tr>
- * <tr><th>{@code max_tokens}, {@code top_k}, {@code assistant_early_exit},
- *   {@code num_assistant_tokens}, {@code min_tokens}, {@code n}, {@code logprobs}</th><td>a whole
+ * <tr><th>{@code max_tokens} or {@code max_completion_tokens}, {@code top_k}, {@code assistant_early_exit},
+ *   {@code num_assistant_tokens}, {@code min_tokens}, {@code n}, {@code logprobs}, in chats {@code
+ *   top_logprobs}</th><td>a whole
  *   number of 32 bits</td></tr>
  * <tr><th>{@code seed}</th><td>a whole number of 64 bits</td></tr>
  * <tr><th>{@code temperature}, {@code top_p}, {@code min_p}, {@code presence_penalty}, {@code
@@ -70,6 +85,8 @@ public final class CompletionRequestFormat implements RequestFormat {
 
     /** Fields that are not served, each with the value that asks for nothing. */
     private static final Map<String, JsonNode> NOT_SERVED = notServed();
+
+    private static final List<String> CHAT_ONLY = List.of("tools", "chat_template_kwargs");
 
     private final int maxValueBytes;
 
@@ -114,11 +131,22 @@ public final class CompletionRequestFormat implements RequestFormat {
         return Map.ofEntries(
                 entry("stream", json.booleanNode(false)),
                 entry("suffix", json.textNode("")),
-                entry("top_logprobs", json.numberNode(0)),
                 entry("prompt_logprobs", json.numberNode(0)),
                 entry("length_penalty", json.numberNode(1)),
                 entry("use_beam_search", json.booleanNode(false)),
                 entry("stop_token_ids", json.arrayNode()),
+                entry("tool_choice", json.textNode("auto")),
+                entry("parallel_tool_calls", json.booleanNode(true)),
+                entry("add_generation_prompt", json.booleanNode(true)),
+                entry("continue_final_message", json.booleanNode(false)),
+                entry("documents", json.arrayNode()),
+                entry("functions", json.arrayNode()),
+                entry("function_call", json.textNode("auto")),
+                entry("modalities", json.arrayNode().add("text")),
+                entry("reasoning_effort", json.nullNode()),
+                entry("verbosity", json.textNode("medium")),
+                entry("web_search_options", json.nullNode()),
+                entry("chat_template", json.nullNode()),
                 entry("response_format", json.objectNode().put("type", "text")));
     }
 
@@ -142,24 +170,49 @@ public final class CompletionRequestFormat implements RequestFormat {
             String text, String defaultId, Optional<SourceRecord> source)
             throws InvalidRequestException {
         RequestFields fields = new RequestFields(readTree(text));
-        String prompt = fields.text("prompt").orElseThrow(() -> missing("prompt"));
+        Optional<Chat> chat = chat(fields, source);
+        Optional<String> prompt = fields.text("prompt");
+        if (chat.isPresent() == prompt.isPresent()) {
+            throw new InvalidRequestException(
+                    ErrorClass.INVALID_REQUEST,
+                    chat.isPresent()
+                            ? "prompt and messages are both there; allowed: one of them"
+                            : "prompt is missing; allowed: a string, not empty, or messages");
+        }
         String id = fields.id().orElse(defaultId);
         for (Map.Entry<String, JsonNode> field : NOT_SERVED.entrySet()) {
             fields.refuseUnless(field.getKey(), field.getValue());
         }
-        GenerationParameters parameters = parameters(fields);
+        GenerationParameters parameters = parameters(fields, chat.isPresent());
         // Of the best of as many as are asked for, none is left out.
         int n = parameters.n().orElse(1);
         fields.refuseUnless("best_of", JsonNodeFactory.instance.numberNode(n));
-        RequestContext context = new RequestContext(fields.json("metadata"), source);
-        return new GenerationRequest(id, prompt, parameters, context.toAttachment());
+        RequestContext context =
+                new RequestContext(fields.json("metadata"), source, chat.isPresent());
+        return new GenerationRequest(
+                id, prompt.orElse(""), chat, parameters, context.toAttachment());
     }
 
-    private static GenerationParameters parameters(RequestFields fields)
+    private static Optional<Chat> chat(RequestFields fields, Optional<SourceRecord> source)
+            throws InvalidRequestException {
+        if (!fields.has("messages")) {
+            for (String field : CHAT_ONLY) {
+                fields.refuse(field, "without messages");
+            }
+            return Optional.empty();
+        }
+        long created =
+                source.map(SourceRecord::timestamp)
+                        .filter(timestamp -> timestamp >= 0)
+                        .orElseGet(System::currentTimeMillis);
+        return Optional.of(new ChatFields(fields, JSON).chat(created));
+    }
+
+    private static GenerationParameters parameters(RequestFields fields, boolean isChat)
             throws InvalidRequestException {
         try {
             GenerationParameters.Builder asked = GenerationParameters.builder();
-            fields.wholeNumber("max_tokens").ifPresent(asked::maxTokens);
+            maxTokens(fields).ifPresent(asked::maxTokens);
             fields.number("temperature").ifPresent(asked::temperature);
             fields.wholeNumber("top_k").ifPresent(asked::topK);
             fields.number("top_p").ifPresent(asked::topP);
@@ -173,14 +226,43 @@ public final class CompletionRequestFormat implements RequestFormat {
             fields.number("min_p").ifPresent(asked::minP);
             asked.logitBias(fields.numbersByToken("logit_bias"));
             fields.wholeNumber("min_tokens").ifPresent(asked::minTokens);
-            fields.wholeNumberOrFalse("logprobs").ifPresent(asked::logprobs);
+            logprobs(fields, isChat).ifPresent(asked::logprobs);
             fields.wholeNumber("n").ifPresent(asked::n);
-            asked.echo(fields.flag("echo"));
+            asked.echo(!isChat && fields.flag("echo"));
             asked.returnConfidence(fields.flag("return_confidence"));
             return asked.ignoreEos(fields.flag("ignore_eos")).build();
         } catch (IllegalArgumentException e) {
             throw new InvalidRequestException(ErrorClass.INVALID_REQUEST, e.getMessage(), e);
         }
+    }
+
+    /** In chats, OpenAI asks with a flag and a number, else with the number alone. */
+    private static OptionalInt logprobs(RequestFields fields, boolean isChat)
+            throws InvalidRequestException {
+        JsonNode none = JsonNodeFactory.instance.numberNode(0);
+        if (!isChat) {
+            fields.refuseUnless("top_logprobs", none);
+            return fields.wholeNumberOrFalse("logprobs");
+        }
+        fields.refuseUnless("echo", JsonNodeFactory.instance.booleanNode(false));
+        if (!fields.flag("logprobs")) {
+            fields.refuseUnless("top_logprobs", none);
+            return OptionalInt.empty();
+        }
+        return OptionalInt.of(fields.wholeNumber("top_logprobs").orElse(0));
+    }
+
+    /** OpenAI's two spellings of one limit. */
+    private static OptionalInt maxTokens(RequestFields fields) throws InvalidRequestException {
+        OptionalInt maxTokens = fields.wholeNumber("max_tokens");
+        OptionalInt inChats = fields.wholeNumber("max_completion_tokens");
+        if (maxTokens.isPresent() && inChats.isPresent() && !maxTokens.equals(inChats)) {
+            throw new InvalidRequestException(
+                    ErrorClass.INVALID_REQUEST,
+                    "max_tokens is %d and max_completion_tokens is %d; allowed: one of them"
+                            .formatted(maxTokens.getAsInt(), inChats.getAsInt()));
+        }
+        return maxTokens.isPresent() ? maxTokens : inChats;
     }
 
     private static JsonNode readTree(String json) throws InvalidRequestException {
@@ -203,10 +285,5 @@ public final class CompletionRequestFormat implements RequestFormat {
                     "the value is " + RequestFields.describe(tree) + "; allowed: a JSON object");
         }
         return tree;
-    }
-
-    private static InvalidRequestException missing(String field) {
-        return new InvalidRequestException(
-                ErrorClass.INVALID_REQUEST, field + " is missing; allowed: a string, not empty");
     }
 }

@@ -1,8 +1,6 @@
 package io.layerskip.connectors;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import io.layerskip.engine.Confidence;
 import io.layerskip.engine.GenerationResult;
 import java.nio.charset.StandardCharsets;
 
@@ -42,21 +40,14 @@ final class EnrichedRecordFormat implements ResultFormat {
                 record =
                         record.with(
                                 configuration.confidenceField().get(),
-                                confidence(result.confidence().orElseThrow()));
+                                CompletionFormat.confidence(result.confidence().orElseThrow())
+                                        .toString());
             }
             return record.toString().getBytes(StandardCharsets.UTF_8);
         } catch (InvalidRequestException | JsonProcessingException | JsonText.NoObjectException e) {
             throw new UnusableCompletionException(
                     "the completion cannot be written into the record: " + e.getMessage(), e);
         }
-    }
-
-    private static String confidence(Confidence confidence) {
-        return JsonNodeFactory.instance
-                .objectNode()
-                .put("mean_probability", confidence.meanProbability())
-                .put("min_probability", confidence.leastProbability())
-                .toString();
     }
 
     private static String requireJson(String text) throws UnusableCompletionException {

@@ -71,7 +71,7 @@ public final class EnrichmentOptions {
                     OUTPUT_PATH,
                     "The field of the record that says how sure the model was, for sending on what"
                             + " needs a second look: an object with mean_probability, the geometric"
-                            + " mean of the tokens' probabilities, and min_probability, the least"
+                            + " mean of the tokens' probabilities, and least_probability, the least"
                             + " of them; none unless set. It takes a little speed.");
 
     public static final ConfigOption<List<String>> STOP =

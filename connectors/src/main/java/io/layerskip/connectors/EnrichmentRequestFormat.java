@@ -35,7 +35,7 @@ public final class EnrichmentRequestFormat implements RequestFormat {
     public GenerationRequest parse(SourceRecord source) throws InvalidRequestException {
         JsonText record = read(RecordText.of(source, maxValueBytes));
         String prompt = template.render(record);
-        RequestContext context = new RequestContext(Optional.empty(), Optional.of(source));
+        RequestContext context = new RequestContext(Optional.empty(), Optional.of(source), false);
         return new GenerationRequest(
                 source.position(), prompt, configuration.parameters(), context.toAttachment());
     }

@@ -13,8 +13,9 @@ import java.util.Optional;
  *
  * @param metadata the request's {@code metadata} object, as JSON
  * @param source the Kafka record that it came in; empty for a line of a file
+ * @param chat whether it had messages and not a prompt
  */
-record RequestContext(Optional<String> metadata, Optional<SourceRecord> source) {
+record RequestContext(Optional<String> metadata, Optional<SourceRecord> source, boolean chat) {
 
     private static final CborCodec<RequestContext> CODEC = CborCodec.of(RequestContext.class);
 

@@ -152,6 +152,32 @@ final class RequestFields {
         return Optional.of(checkEncodable(name, value.get().toString()));
     }
 
+    /** The elements of an array. */
+    Optional<List<JsonNode>> array(String name) throws InvalidRequestException {
+        Optional<JsonNode> value = field(name);
+        if (value.isPresent() && !value.get().isArray()) {
+            throw wrong(name, value.get(), "an array");
+        }
+        return value.map(
+                array -> {
+                    List<JsonNode> elements = new ArrayList<>();
+                    array.forEach(elements::add);
+                    return elements;
+                });
+    }
+
+    boolean has(String name) {
+        return field(name).isPresent();
+    }
+
+    /** Refuses a field for what goes without it. */
+    void refuse(String name, String why) throws InvalidRequestException {
+        Optional<JsonNode> value = field(name);
+        if (value.isPresent()) {
+            throw wrong(name, value.get(), "no such field " + why);
+        }
+    }
+
     /** Refuses a field that asks for something which is not served; one value asks for nothing. */
     void refuseUnless(String name, JsonNode neutral) throws InvalidRequestException {
         Optional<JsonNode> value = field(name);
@@ -189,7 +215,7 @@ final class RequestFields {
         return text;
     }
 
-    private static InvalidRequestException wrong(String name, JsonNode value, String allowed) {
+    static InvalidRequestException wrong(String name, JsonNode value, String allowed) {
         return new InvalidRequestException(
                 ErrorClass.INVALID_REQUEST,
                 "%s is %s; allowed: %s".formatted(name, describe(value), allowed));

@@ -128,7 +128,7 @@ class EnrichmentTest {
         assertThat(text(enrich("{\"message\": \"x\"}", "y", options).value()))
                 .isEqualTo(
                         "{\"message\": \"x\",\"completion\":\"y\",\"sure\":"
-                                + "{\"mean_probability\":0.75,\"min_probability\":0.5}}");
+                                + "{\"mean_probability\":0.75,\"least_probability\":0.5}}");
     }
 
     @ParameterizedTest

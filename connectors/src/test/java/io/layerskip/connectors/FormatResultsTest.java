@@ -125,6 +125,27 @@ class FormatResultsTest {
     }
 
     @Test
+    void logprobsOfAChatHaveItsShape() {
+        TokenLogprob letter = new TokenLogprob(65, "\u00e4", -0.25);
+        TokenLogprob end = new TokenLogprob(1, "", -20_000);
+
+        assertThat(
+                        LogprobsFormat.format(
+                                List.of(
+                                        new TokenLogprobs(letter, List.of(letter, end)),
+                                        new TokenLogprobs(end, List.of())),
+                                true))
+                .hasToString(
+                        "{\"content\":["
+                                + "{\"token\":\"\u00e4\",\"logprob\":-0.25,\"bytes\":[195,164],"
+                                + "\"top_logprobs\":["
+                                + "{\"token\":\"\u00e4\",\"logprob\":-0.25,\"bytes\":[195,164]},"
+                                + "{\"token\":\"token_id:1\",\"logprob\":-9999.0,\"bytes\":null}]},"
+                                + "{\"token\":\"token_id:1\",\"logprob\":-9999.0,\"bytes\":null,"
+                                + "\"top_logprobs\":[]}]}");
+    }
+
+    @Test
     void aConfidenceIsThereIfItWasAskedFor() throws InvalidRequestException {
         GenerationResult result =
                 completed(List.of(), Optional.of(new Confidence(0.75, 0.5)), List.of());
@@ -151,6 +172,28 @@ class FormatResultsTest {
                 logprobs,
                 confidence,
                 more);
+    }
+
+    @Test
+    void theAnswerToMessagesIsAChatCompletionObject() throws InvalidRequestException {
+        SourceRecord chat =
+                sourceOf(
+                        utf8("key"),
+                        utf8("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}"),
+                        List.of());
+
+        assertThat(text(format.map(completed("Hello \"you\"", chat)).value()))
+                .isEqualTo(
+                        "{\"id\":\"prompts-3-42\",\"object\":\"chat.completion\","
+                                + "\"created\":0,\"model\":\"tiny\","
+                                + "\"system_fingerprint\":\"fp_0123456789\","
+                                + "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+                                + "\"content\":\"Hello \\\"you\\\"\"},"
+                                + "\"logprobs\":null,\"finish_reason\":\"stop\"}],"
+                                + "\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":8,"
+                                + "\"total_tokens\":27,\"completion_tokens_details\":"
+                                + "{\"accepted_prediction_tokens\":6,"
+                                + "\"rejected_prediction_tokens\":1}}}");
     }
 
     @Test

@@ -6,6 +6,7 @@ import io.layerskip.bench.Report;
 import io.layerskip.connectors.CompletionRequestFormat;
 import io.layerskip.connectors.InvalidRequestException;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.GenerationRequest;
 import io.layerskip.flink.ConfiguredCheckpoint;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
@@ -221,7 +222,12 @@ final class BenchCommand implements Callable<Integer> {
             LineReader lines = LineReader.ofRequests(in);
             Optional<byte[]> line = lines.next();
             while (line.isPresent() && prompts.size() < maxPrompts) {
-                prompts.add(format.parse(line.get(), "prompt").prompt());
+                GenerationRequest request = format.parse(line.get(), "prompt");
+                check(
+                        request.chat().isEmpty(),
+                        "--input is %s, line %d: messages; allowed: prompts"
+                                .formatted(input.get(), prompts.size() + 1));
+                prompts.add(request.prompt());
                 line = lines.next();
             }
         } catch (InvalidRequestException e) {

@@ -47,8 +47,8 @@ final class FileGeneration {
             paramLabel = "FILE",
             required = true,
             description =
-                    "Requests, a JSON object a line, with the fields of OpenAI's completions API;"
-                            + " - reads the standard input.")
+                    "Requests, a JSON object a line, with the fields of OpenAI's completions API,"
+                            + " or of chat completions; - reads the standard input.")
     private String input;
 
     @Option(

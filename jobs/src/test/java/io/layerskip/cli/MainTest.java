@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -87,6 +88,43 @@ final class MainTest {
         assertThat(objects(Files.readString(completions)))
                 .extracting(object -> object.at("/choices/0/text").asText())
                 .isEqualTo(GoldenPrompt.all().stream().map(GoldenPrompt::completion).toList());
+    }
+
+    @Test
+    void answersChatsWithTheModelsChatTemplate() throws IOException {
+        Path model = Files.createDirectory(temp.resolve("model"));
+        Path bundled = Path.of("src", "main", "resources", "models", "layerskip-intents-9M");
+        try (Stream<Path> files = Files.list(bundled)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, model.resolve(file.getFileName().toString()));
+            }
+        }
+        Files.writeString(
+                model.resolve("chat_template.jinja"),
+                "{{ bos_token }}banking: {{ messages[-1].content }}\n\n");
+        Path requests =
+                file(
+                        "{\"messages\": [{\"role\": \"user\", \"content\": \"%s\"}]}\n"
+                                .formatted(PROMPT.strip().substring("banking: ".length())));
+
+        int exitCode = run("generate", "--input", requests.toString(), "--model", model.toString());
+
+        assertThat(exitCode).isZero();
+        JsonNode answer = objects(out()).get(0);
+        assertThat(answer.path("object").asText()).isEqualTo("chat.completion");
+        assertThat(answer.at("/choices/0/message/content").asText()).isEqualTo(COMPLETION);
+    }
+
+    @Test
+    void putsAnErrorInThePlaceOfAChatWithoutAChatTemplate() throws IOException {
+        Path requests = file("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}\n");
+
+        assertThat(run("generate", "--input", requests.toString())).isEqualTo(1);
+
+        JsonNode answer = objects(out()).get(0);
+        assertThat(answer.at("/error/class").asText()).isEqualTo("INVALID_REQUEST");
+        assertThat(answer.at("/error/message").asText())
+                .startsWith("the checkpoint has no chat template");
     }
 
     @Test

@@ -3,9 +3,9 @@ package io.layerskip.flink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.layerskip.engine.Choice;
 import io.layerskip.chat.Chat;
 import io.layerskip.chat.ChatMessage;
+import io.layerskip.engine.Choice;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;

@@ -141,7 +141,7 @@ class EnrichmentJobITCase {
         assertThat(enriched.at("/usage/prompt_tokens").asInt())
                 .isEqualTo(golden.promptIds().size());
         assertThat(enriched.at("/sure/mean_probability").asDouble())
-                .isBetween(enriched.at("/sure/min_probability").asDouble(), 1.0)
+                .isBetween(enriched.at("/sure/least_probability").asDouble(), 1.0)
                 .isGreaterThan(0.5);
     }
 

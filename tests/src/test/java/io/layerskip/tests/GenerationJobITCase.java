@@ -16,12 +16,15 @@ import io.layerskip.local.EmbeddedBroker;
 import io.layerskip.tests.cluster.GoldenCase;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExternalizedCheckpointRetention;
@@ -41,12 +44,15 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The job that users run: a real broker, a real Flink cluster, the bundled model. */
 class GenerationJobITCase {
 
     private static final int PARALLELISM = 2;
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Path BUNDLED =
+            Path.of("..", "jobs", "src", "main", "resources", "models", "layerskip-intents-9M");
 
     @RegisterExtension
     private static final MiniClusterExtension CLUSTER =
@@ -124,6 +130,47 @@ class GenerationJobITCase {
         assertThat(text(letter.value())).isEqualTo(value);
         assertThat(header(letter, DeadLetterFormat.ERROR_CLASS)).isEqualTo("PROMPT_TOO_LONG");
         assertThat(header(letter, DeadLetterFormat.ERROR_MESSAGE)).contains("at most 511");
+    }
+
+    @Test
+    void aChatIsAnsweredWithTheModelsChatTemplate(@TempDir Path model) throws Exception {
+        try (Stream<Path> files = Files.list(BUNDLED)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, model.resolve(file.getFileName().toString()));
+            }
+        }
+        Files.writeString(
+                model.resolve("chat_template.jinja"), "{{ bos_token }}{{ messages[0].content }}");
+        GoldenCase golden = GoldenCase.all().get(0);
+        topics.send(List.of(job.record("key", chat(golden.prompt()).toString())));
+
+        JsonNode value =
+                JSON.readTree(
+                        runUntilOneIn(completions, Map.of("layerskip.model.path", model.toString()))
+                                .value());
+
+        assertThat(value.path("object").asText()).isEqualTo("chat.completion");
+        assertThat(value.at("/choices/0/message/role").asText()).isEqualTo("assistant");
+        assertThat(value.at("/choices/0/message/content").asText()).isEqualTo(golden.completion());
+        assertThat(value.at("/usage/prompt_tokens").asInt()).isEqualTo(golden.promptIds().size());
+    }
+
+    @Test
+    void aChatIsADeadLetterWhereTheModelHasNoChatTemplate() throws Exception {
+        String value = chat("Hi").toString();
+        topics.send(List.of(job.record("key", value)));
+
+        ConsumerRecord<byte[], byte[]> letter = runUntilOneIn(deadLetters, Map.of());
+
+        assertThat(text(letter.value())).isEqualTo(value);
+        assertThat(header(letter, DeadLetterFormat.ERROR_CLASS)).isEqualTo("INVALID_REQUEST");
+        assertThat(header(letter, DeadLetterFormat.ERROR_MESSAGE)).contains("no chat template");
+    }
+
+    private static ObjectNode chat(String content) {
+        ObjectNode request = JSON.createObjectNode();
+        request.putArray("messages").addObject().put("role", "user").put("content", content);
+        return request;
     }
 
     @Test
