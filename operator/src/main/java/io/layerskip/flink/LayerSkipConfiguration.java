@@ -183,7 +183,17 @@ public final class LayerSkipConfiguration implements Serializable {
         return settings.build();
     }
 
-    private GenerationParameters defaults() {
+    /** The same without what a request may say for itself: the engine's part. */
+    LayerSkipConfiguration withoutDefaults() {
+        Configuration rest = new Configuration(options);
+        for (ConfigOption<?> option : LayerSkipOptions.DEFAULTS) {
+            rest.removeConfig(option);
+        }
+        return new LayerSkipConfiguration(rest);
+    }
+
+    /** What a request gets that does not say otherwise. */
+    GenerationParameters defaults() {
         GenerationParameters.Builder defaults =
                 GenerationParameters.builder()
                         .temperature(options.get(LayerSkipOptions.TEMPERATURE))

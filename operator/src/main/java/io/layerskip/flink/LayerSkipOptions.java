@@ -219,6 +219,10 @@ public final class LayerSkipOptions {
                     REQUEST_TIMEOUT,
                     OUTPUT_ORDER);
 
+    /** Those of what a request gets that does not say otherwise. */
+    static final List<ConfigOption<?>> DEFAULTS =
+            List.of(MAX_TOKENS, TEMPERATURE, TOP_K, TOP_P, NUM_ASSISTANT_TOKENS);
+
     private LayerSkipOptions() {}
 
     private static boolean areLayers(List<Integer> layers) {

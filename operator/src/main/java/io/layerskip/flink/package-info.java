@@ -12,6 +12,9 @@
  *   GenerationResult  &lt;--- mailbox of the operator &lt;--complete-- result or failure
  * </pre>
  *
+ * <p>Where Flink gives a function neither state nor the mailbox, as in Flink SQL, {@link
+ * io.layerskip.flink.SharedEngine} is one engine for all subtasks in a process.
+ *
  * <p>{@link io.layerskip.flink.LayerSkipOptions} lists what can be set, {@link
  * io.layerskip.flink.LayerSkipConfiguration} checks it before the job starts. Nothing here knows
  * where requests come from.

@@ -53,16 +53,26 @@ public final class SharedResources<K, R> {
 
         private final R resource;
         private final Runnable release;
+        private final Runnable retire;
         private final AtomicBoolean closed = new AtomicBoolean();
 
-        private Use(R resource, Runnable release) {
+        private Use(R resource, Runnable release, Runnable retire) {
             this.resource = resource;
             this.release = release;
+            this.retire = retire;
         }
 
         /** Usable until {@link #close()}. */
         public R resource() {
             return resource;
+        }
+
+        /**
+         * Lets nobody else have the resource, because it broke: whoever asks for it from now on
+         * opens another. Those who have it keep it. Idempotent.
+         */
+        public void retire() {
+            retire.run();
         }
 
         /** Gives the share up; the last user frees the resource. Idempotent. */
@@ -101,7 +111,11 @@ public final class SharedResources<K, R> {
                 if (entry.resource == null) {
                     entry.resource = opener.open();
                 }
-                use = new Use<>(entry.resource, () -> release(key, entry));
+                use =
+                        new Use<>(
+                                entry.resource,
+                                () -> release(key, entry),
+                                () -> retire(key, entry));
             } finally {
                 entry.opening.unlock();
             }
@@ -123,13 +137,19 @@ public final class SharedResources<K, R> {
         }
     }
 
+    private void retire(K key, Entry<R> entry) {
+        synchronized (entries) {
+            entries.remove(key, entry);
+        }
+    }
+
     private void release(K key, Entry<R> entry) {
         boolean last;
         synchronized (entries) {
             entry.users--;
             last = entry.users == 0;
             if (last) {
-                entries.remove(key);
+                entries.remove(key, entry);
             }
         }
         if (last && entry.resource != null) {

@@ -39,6 +39,26 @@ class SharedResourcesTest {
     }
 
     @Test
+    void oneThatBrokeIsKeptByItsUsersAndGivenToNobodyElse() throws Exception {
+        Use<Integer> first = shared.use("a", opened::incrementAndGet);
+        Use<Integer> second = shared.use("a", opened::incrementAndGet);
+
+        first.retire();
+        second.retire();
+
+        try (Use<Integer> third = shared.use("a", opened::incrementAndGet);
+                Use<Integer> fourth = shared.use("a", opened::incrementAndGet)) {
+            assertThat(third.resource()).isEqualTo(fourth.resource()).isEqualTo(2);
+            first.close();
+            assertThat(freed).isEmpty();
+            second.close();
+            assertThat(freed).containsExactly(1);
+        }
+        assertThat(freed).containsExactly(1, 2);
+        assertThat(shared.inUse()).isFalse();
+    }
+
+    @Test
     void keysHaveResourcesOfTheirOwn() throws Exception {
         try (Use<Integer> a = shared.use("a", opened::incrementAndGet);
                 Use<Integer> b = shared.use("b", opened::incrementAndGet)) {
