@@ -22,6 +22,7 @@ import picocli.CommandLine.ParseResult;
             DemoCommand.class,
             GenerateCommand.class,
             RunCommand.class,
+            SqlCommand.class,
             BenchCommand.class
         })
 public final class Main {

@@ -29,6 +29,22 @@ public record LocalFlink(StreamExecutionEnvironment environment, String webUi) {
      * @throws IOException if the machine has no free port
      */
     public static LocalFlink create(Configuration settings) throws IOException {
+        Configuration configuration = settings(settings);
+        return new LocalFlink(
+                StreamExecutionEnvironment.createLocalEnvironmentWithWebUI(configuration),
+                "http://%s:%d"
+                        .formatted(
+                                configuration.get(RestOptions.ADDRESS),
+                                configuration.get(RestOptions.PORT)));
+    }
+
+    /**
+     * How Flink is set in this process.
+     *
+     * @param settings overrule what is set here
+     * @throws IOException if the machine has no free port
+     */
+    public static Configuration settings(Configuration settings) throws IOException {
         Configuration configuration = new Configuration();
         configuration.set(RestOptions.ADDRESS, "localhost");
         // Whoever reaches the REST port can run code; so nobody but this machine does.
@@ -41,12 +57,7 @@ public record LocalFlink(StreamExecutionEnvironment environment, String webUi) {
                 && configuration.getOptional(RestOptions.PORT).isEmpty()) {
             configuration.set(RestOptions.PORT, freePort(RestOptions.PORT.defaultValue()));
         }
-        return new LocalFlink(
-                StreamExecutionEnvironment.createLocalEnvironmentWithWebUI(configuration),
-                "http://%s:%d"
-                        .formatted(
-                                configuration.get(RestOptions.ADDRESS),
-                                configuration.get(RestOptions.PORT)));
+        return configuration;
     }
 
     /** The preferred port if it is free, else any. */

@@ -408,7 +408,7 @@ final class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "run", "bench"})
+    @ValueSource(strings = {"demo", "generate", "run", "sql", "bench"})
     void helpsWithEveryCommand(String command) {
         assertThat(run(command, "--help")).isZero();
 

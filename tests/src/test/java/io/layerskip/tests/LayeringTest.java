@@ -28,6 +28,7 @@ class LayeringTest {
     private static final String ENGINE = "io.layerskip.engine..";
     private static final String FLINK = "io.layerskip.flink..";
     private static final String CONNECTORS = "io.layerskip.connectors..";
+    private static final String SQL = "io.layerskip.sql..";
     private static final String JOBS = "io.layerskip.jobs..";
     private static final String LOCAL = "io.layerskip.local..";
     private static final String BENCH = "io.layerskip.bench..";
@@ -35,7 +36,7 @@ class LayeringTest {
 
     @ArchTest
     static final ArchRule packagesKnowOnlyThoseBelowThem =
-            fromTheBottom(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, JOBS, LOCAL, BENCH, CLI);
+            fromTheBottom(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, SQL, JOBS, LOCAL, BENCH, CLI);
 
     @ArchTest
     static final ArchRule modelChatForwardAndEngineKnowNeitherFlinkNorKafka =
@@ -66,6 +67,15 @@ class LayeringTest {
                     .resideInAnyPackage("org.apache.kafka..", "org.apache.flink.connector.kafka..");
 
     @ArchTest
+    static final ArchRule theModelProviderKnowsOnlyTheOperator =
+            noClasses()
+                    .that()
+                    .resideInAPackage(SQL)
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAnyPackage(CONNECTORS, "org.apache.kafka..");
+
+    @ArchTest
     static final ArchRule theJobKnowsNoBroker =
             noClasses()
                     .that()
@@ -79,7 +89,7 @@ class LayeringTest {
     static final ArchRule whatIsPublicSaysWhetherItIsApi =
             classes()
                     .that()
-                    .resideInAnyPackage(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS)
+                    .resideInAnyPackage(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, SQL)
                     .and()
                     .arePublic()
                     .and()

@@ -3,6 +3,7 @@ package io.layerskip.tests.cluster;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.layerskip.local.EmbeddedBroker;
+import java.io.File;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -17,6 +18,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.metrics.prometheus.PrometheusReporterFactory;
@@ -56,6 +58,10 @@ final class FlinkCluster implements AutoCloseable {
                     "Checkpoint Coordinator is suspending");
 
     private final Path folder;
+
+    /** Jars that the distribution has in its folder lib, beside its own. */
+    private final List<Path> lib;
+
     private final Map<String, String> settings;
     private final List<Integer> restPorts;
 
@@ -68,8 +74,10 @@ final class FlinkCluster implements AutoCloseable {
     private final List<JvmProcess> taskManagers = new ArrayList<>();
     private int commands;
 
-    private FlinkCluster(Path folder, List<Integer> metricsPorts) throws IOException {
+    private FlinkCluster(Path folder, List<Path> lib, List<Integer> metricsPorts)
+            throws IOException {
         this.folder = Files.createDirectories(folder);
+        this.lib = lib;
         this.metricsPorts = metricsPorts;
         List<Integer> ports = EmbeddedBroker.freePorts(3 + JOB_MANAGERS);
         this.restPorts = ports.subList(3, ports.size());
@@ -123,7 +131,12 @@ final class FlinkCluster implements AutoCloseable {
      * @param folder for configuration, checkpoints and logs
      */
     static FlinkCluster start(Path folder) throws Exception {
-        return start(folder, List.of());
+        return start(folder, List.of(), List.of());
+    }
+
+    /** The same with further jars in the distribution's folder lib. */
+    static FlinkCluster startWith(List<Path> lib, Path folder) throws Exception {
+        return start(folder, lib, List.of());
     }
 
     /**
@@ -131,11 +144,12 @@ final class FlinkCluster implements AutoCloseable {
      * machine's addresses and cannot be told otherwise.
      */
     static FlinkCluster startMonitored(Path folder) throws Exception {
-        return start(folder, EmbeddedBroker.freePorts(JOB_MANAGERS + TASK_MANAGERS));
+        return start(folder, List.of(), EmbeddedBroker.freePorts(JOB_MANAGERS + TASK_MANAGERS));
     }
 
-    private static FlinkCluster start(Path folder, List<Integer> metricsPorts) throws Exception {
-        FlinkCluster cluster = new FlinkCluster(folder, metricsPorts);
+    private static FlinkCluster start(Path folder, List<Path> lib, List<Integer> metricsPorts)
+            throws Exception {
+        FlinkCluster cluster = new FlinkCluster(folder, lib, metricsPorts);
         try {
             for (int i = 0; i < JOB_MANAGERS; i++) {
                 cluster.jobManagers.add(cluster.startJobManager(i));
@@ -245,9 +259,40 @@ final class FlinkCluster implements AutoCloseable {
         all.add("-Dlog4j.configurationFile=" + logging());
         all.add("-Djava.io.tmpdir=" + Files.createDirectories(temporary(name)));
         return JvmProcess.start(
-                new JvmProcess.Program(Jvm.flinkClassPathWithTests(), all, main, arguments),
+                new JvmProcess.Program(classPath(), all, main, arguments),
                 Map.of(),
                 folder.resolve("logs").resolve(name + ".log"));
+    }
+
+    private String classPath() {
+        return Stream.concat(
+                        Stream.of(Jvm.flinkClassPathWithTests()), lib.stream().map(Path::toString))
+                .collect(Collectors.joining(File.pathSeparator));
+    }
+
+    /** Starts a SQL gateway that submits to this cluster, and waits until it answers. */
+    SqlGateway startSqlGateway() throws Exception {
+        int port = EmbeddedBroker.freePorts(1).get(0);
+        Path config = configure("sql-gateway", Map.of("execution.target", "remote"));
+        List<String> options = new ArrayList<>(Jvm.flinkOptions());
+        options.addAll(List.of("-Xmx512m", JvmProcess.QUICK));
+        JvmProcess process =
+                JvmProcess.start(
+                        new JvmProcess.Program(
+                                classPath(),
+                                options,
+                                "org.apache.flink.table.gateway.SqlGateway",
+                                List.of(
+                                        "-Dsql-gateway.endpoint.rest.address=127.0.0.1",
+                                        "-Dsql-gateway.endpoint.rest.port=" + port)),
+                        Map.of("FLINK_CONF_DIR", config.toString()),
+                        folder.resolve("logs").resolve("sql-gateway.log"));
+        try {
+            return SqlGateway.connect(process, port);
+        } catch (Exception | Error e) {
+            process.close();
+            throw e;
+        }
     }
 
     private Path logging() throws IOException {
