@@ -2,6 +2,7 @@ package io.layerskip.flink;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.layerskip.engine.EngineFailedException;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
@@ -89,6 +90,29 @@ final class SharedEngineTest {
             assertThat(generate(other, GenerationParameters.DEFAULTS)).isEqualTo(COMPLETION);
             assertThat(abandoned).isNotDone();
         }
+    }
+
+    @Test
+    void anEngineThatBrokeIsGivenToNobodyElse() throws Exception {
+        try (SharedEngine broken = open(configuration())) {
+            endEngines();
+
+            assertThat(broken.generate(new GenerationRequest("a", PROMPT, ENDLESS), LONG, "none"))
+                    .failsWithin(LONG)
+                    .withThrowableThat()
+                    .withCauseInstanceOf(EngineFailedException.class);
+
+            try (SharedEngine next = open(configuration())) {
+                assertThat(generate(next, GenerationParameters.DEFAULTS)).isEqualTo(COMPLETION);
+            }
+        }
+    }
+
+    /** Ends what runs in this process, as something that breaks would. */
+    private static void endEngines() {
+        Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("layerskip-engine"))
+                .forEach(Thread::interrupt);
     }
 
     private static String generate(SharedEngine engine, GenerationParameters parameters)
