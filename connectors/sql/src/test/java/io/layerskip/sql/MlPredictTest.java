@@ -247,6 +247,29 @@ final class MlPredictTest {
     }
 
     @Test
+    void takesAPromptOfFiveMegabytes() throws Exception {
+        String huge = "word ".repeat(1 << 20);
+        createModel(ALL_COLUMNS, Map.of("max-context-size", "8"));
+
+        assertThat(predict("completion, prompt_tokens", PROMPT + huge))
+                .containsExactly(Row.of(0, COMPLETION, 8));
+    }
+
+    @Test
+    void refusesAPromptOfFiveMegabytesIfItIsNotToBeCut() throws Exception {
+        createModel(ALL_COLUMNS, Map.of());
+
+        List<Row> rows = predict("completion, error", "word ".repeat(1 << 20), PROMPT);
+
+        assertThat(rows).hasSize(2).contains(Row.of(1, COMPLETION, null));
+        assertThat(rows)
+                .anySatisfy(
+                        row ->
+                                assertThat(row.<String>getFieldAs(2))
+                                        .startsWith("PROMPT_TOO_LONG: the prompt has at least "));
+    }
+
+    @Test
     void leavesOutTheRowOfAPromptOfTooManyTokensIfThatIsAskedFor() throws Exception {
         createModel(
                 ALL_COLUMNS, Map.of("max-context-size", "8", "context-overflow-action", "skipped"));
