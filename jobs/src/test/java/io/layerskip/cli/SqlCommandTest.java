@@ -62,6 +62,34 @@ final class SqlCommandTest {
     }
 
     @Test
+    void theReadmesScriptWorksAsItStandsThere() throws IOException {
+        String readme = Files.readString(Path.of("..", "README.md"));
+        Path messages =
+                Files.writeString(
+                        temp.resolve("messages.json"),
+                        between(readme, "cat > messages.json <<'JSON'\n", "JSON\n"));
+
+        int exitCode =
+                sql(
+                        between(readme, "cat > intents.sql <<'SQL'\n", "SQL\n")
+                                .replace("messages.json", messages.toString()));
+
+        assertThat(exitCode).as(this::err).isZero();
+        assertThat(out())
+                .contains(
+                        "{\"intent\":\"lost_or_stolen_card\"}",
+                        "{\"intent\":\"card_arrival\"}",
+                        "{\"intent\":\"card_swallowed\"}",
+                        "3 rows in set");
+    }
+
+    private static String between(String text, String begin, String end) {
+        assertThat(text).contains(begin);
+        String rest = text.substring(text.indexOf(begin) + begin.length());
+        return rest.substring(0, rest.indexOf(end));
+    }
+
+    @Test
     void waitsForAnInsertBeforeTheNextStatement() throws IOException {
         int exitCode =
                 sql(
