@@ -36,7 +36,8 @@ class LayeringTest {
 
     @ArchTest
     static final ArchRule packagesKnowOnlyThoseBelowThem =
-            fromTheBottom(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, SQL, JOBS, LOCAL, BENCH, CLI);
+            fromTheBottom(
+                    MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, SQL, JOBS, LOCAL, BENCH, CLI);
 
     @ArchTest
     static final ArchRule modelChatForwardAndEngineKnowNeitherFlinkNorKafka =

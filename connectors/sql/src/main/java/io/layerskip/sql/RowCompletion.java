@@ -12,7 +12,9 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.table.api.TableException;
+import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.functions.FunctionContext;
 import org.apache.flink.util.IOUtils;
@@ -45,15 +47,12 @@ final class RowCompletion implements Serializable, AutoCloseable {
      * minutes for a large one.
      *
      * @throws IOException if the checkpoint is missing or cannot be served
+     * @throws ValidationException if the model has no such layer to exit after
      */
     void open(FunctionContext context) throws IOException {
         UserCodeRelease.cleanUpAfter(context);
         parameters = settings.parameters();
-        engine =
-                SharedEngine.open(
-                        settings.configuration(),
-                        context.getUserCodeClassLoader(),
-                        context.getMetricGroup());
+        engine = openEngine(context);
         limit =
                 settings.maxContextSize()
                         .map(
@@ -62,6 +61,18 @@ final class RowCompletion implements Serializable, AutoCloseable {
                                                 engine.checkpoint().tokenizer(),
                                                 size,
                                                 settings.contextOverflowAction()));
+    }
+
+    private SharedEngine openEngine(FunctionContext context) throws IOException {
+        try {
+            return SharedEngine.open(
+                    settings.configuration(),
+                    context.getUserCodeClassLoader(),
+                    context.getMetricGroup());
+        } catch (IllegalConfigurationException e) {
+            // Found out here if the model could not be read where the query was planned.
+            throw new ValidationException(LayerSkipModelOptions.named(e.getMessage()), e);
+        }
     }
 
     /**
