@@ -127,9 +127,7 @@ public final class CompletionFormat implements ResultFormat {
     }
 
     private Instant created(Optional<SourceRecord> source) {
-        return source.filter(record -> record.timestamp() >= 0)
-                .map(record -> Instant.ofEpochMilli(record.timestamp()))
-                .orElseGet(clock::instant);
+        return source.flatMap(SourceRecord::time).orElseGet(clock::instant);
     }
 
     private void addChoices(ArrayNode choices, GenerationResult result, boolean isChat) {

@@ -15,6 +15,7 @@ import io.layerskip.chat.Chat;
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -201,11 +202,8 @@ public final class CompletionRequestFormat implements RequestFormat {
             }
             return Optional.empty();
         }
-        long created =
-                source.map(SourceRecord::timestamp)
-                        .filter(timestamp -> timestamp >= 0)
-                        .orElseGet(System::currentTimeMillis);
-        return Optional.of(new ChatFields(fields, JSON).chat(created));
+        Instant created = source.flatMap(SourceRecord::time).orElseGet(Instant::now);
+        return Optional.of(new ChatFields(fields, JSON).chat(created.toEpochMilli()));
     }
 
     private static GenerationParameters parameters(RequestFields fields, boolean isChat)

@@ -57,6 +57,12 @@ public final class EnrichmentConfiguration implements Serializable {
     private void check(OptionReader reader) {
         options.getOptional(EnrichmentOptions.PROMPT_TEMPLATE)
                 .ifPresent(template -> checkTemplate(template, reader));
+        if (systemPrompt().isPresent() && !isChat()) {
+            reader.refuse(
+                    EnrichmentOptions.SYSTEM_PROMPT,
+                    "set, and " + EnrichmentOptions.CHAT.key() + " is false",
+                    AllowedValues.of(EnrichmentOptions.SYSTEM_PROMPT).words());
+        }
         checkFieldsDiffer(reader);
     }
 
@@ -92,6 +98,15 @@ public final class EnrichmentConfiguration implements Serializable {
 
     PromptTemplate promptTemplate() {
         return new PromptTemplate(options.get(EnrichmentOptions.PROMPT_TEMPLATE));
+    }
+
+    /** Whether prompts are messages of chats. */
+    public boolean isChat() {
+        return options.get(EnrichmentOptions.CHAT);
+    }
+
+    Optional<String> systemPrompt() {
+        return options.getOptional(EnrichmentOptions.SYSTEM_PROMPT);
     }
 
     RecordPath outputField() {

@@ -5,6 +5,7 @@ import static io.layerskip.flink.AllowedValues.matching;
 import static io.layerskip.flink.AllowedValues.option;
 import static io.layerskip.flink.AllowedValues.requiredOption;
 import static io.layerskip.flink.AllowedValues.text;
+import static io.layerskip.flink.AllowedValues.trueOrFalse;
 import static org.apache.flink.configuration.ConfigOptions.key;
 
 import io.layerskip.engine.GenerationParameters;
@@ -41,6 +42,19 @@ public final class EnrichmentOptions {
                             + " for one within others, and {{message|none}} gives the text for"
                             + " records without it; those that lack a field without such a text"
                             + " become dead letters.");
+
+    public static final ConfigOption<Boolean> CHAT =
+            option(
+                    key("layerskip.chat").booleanType().defaultValue(false),
+                    trueOrFalse(),
+                    "Whether the prompt is sent as the message of a user, rendered with the chat"
+                            + " template of the model, which has to have one.");
+
+    public static final ConfigOption<String> SYSTEM_PROMPT =
+            option(
+                    key("layerskip.system-prompt").stringType().noDefaultValue(),
+                    text("a text, where layerskip.chat is true"),
+                    "The system's message, before the user's; none unless set.");
 
     public static final ConfigOption<String> OUTPUT_FIELD =
             option(
@@ -90,6 +104,8 @@ public final class EnrichmentOptions {
     public static final List<ConfigOption<?>> ALL =
             List.of(
                     PROMPT_TEMPLATE,
+                    CHAT,
+                    SYSTEM_PROMPT,
                     OUTPUT_FIELD,
                     OUTPUT_FORMAT,
                     USAGE_FIELD,

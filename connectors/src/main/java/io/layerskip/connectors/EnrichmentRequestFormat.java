@@ -1,14 +1,21 @@
 package io.layerskip.connectors;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.layerskip.chat.Chat;
+import io.layerskip.chat.ChatMessage;
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
+import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
 
 /**
  * Requests of records that are to be enriched: JSON objects in UTF-8, of which a {@link
- * PromptTemplate} makes the prompt. A record's request has its position for an id.
+ * PromptTemplate} makes the prompt, or the user's message of a chat. A record's request has its
+ * position for an id.
  *
  * <p>A record that has no place for what is to be written into it is refused before anything is
  * generated. Thread-safe.
@@ -35,9 +42,22 @@ public final class EnrichmentRequestFormat implements RequestFormat {
     public GenerationRequest parse(SourceRecord source) throws InvalidRequestException {
         JsonText record = read(RecordText.of(source, maxValueBytes));
         String prompt = template.render(record);
-        RequestContext context = new RequestContext(Optional.empty(), Optional.of(source), false);
-        return new GenerationRequest(
-                source.position(), prompt, configuration.parameters(), context.toAttachment());
+        byte[] attachment =
+                new RequestContext(Optional.empty(), Optional.of(source), false).toAttachment();
+        GenerationParameters parameters = configuration.parameters();
+        return configuration.isChat()
+                ? GenerationRequest.ofChat(
+                        source.position(), chat(prompt, source), parameters, attachment)
+                : new GenerationRequest(source.position(), prompt, parameters, attachment);
+    }
+
+    private Chat chat(String prompt, SourceRecord source) {
+        List<ChatMessage> messages = new ArrayList<>();
+        configuration
+                .systemPrompt()
+                .ifPresent(text -> messages.add(new ChatMessage("system", text)));
+        messages.add(new ChatMessage("user", prompt));
+        return Chat.of(messages, source.time().orElseGet(Instant::now));
     }
 
     private JsonText read(String text) throws InvalidRequestException {

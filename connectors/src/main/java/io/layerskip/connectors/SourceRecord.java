@@ -1,5 +1,6 @@
 package io.layerskip.connectors;
 
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
@@ -35,5 +36,10 @@ public record SourceRecord(
     /** Where it stands: topic-partition-offset. The id of a request that has none of its own. */
     public String position() {
         return topic + "-" + partition + "-" + offset;
+    }
+
+    /** Its timestamp; empty if it has none. */
+    public Optional<Instant> time() {
+        return timestamp < 0 ? Optional.empty() : Optional.of(Instant.ofEpochMilli(timestamp));
     }
 }

@@ -38,6 +38,31 @@ class EnrichmentTest {
     }
 
     @Test
+    void aRecordsPromptIsAMessageWhereAChatIsAskedFor() throws Exception {
+        GenerationRequest request =
+                parse(
+                        "{\"message\": \"Where?\"}",
+                        Map.of(
+                                "layerskip.chat", "true",
+                                "layerskip.system-prompt", "Be brief."));
+
+        assertThat(request.prompt()).isEmpty();
+        assertThat(request.chat().orElseThrow().messages())
+                .isEqualTo(
+                        "[{\"role\":\"system\",\"content\":\"Be brief.\"},"
+                                + "{\"role\":\"user\",\"content\":\"banking: Where?\\n\"}]");
+        assertThat(request.chat().orElseThrow().createdMillis()).isEqualTo(1_795_392_000_999L);
+        assertThat(
+                        text(
+                                enrich(
+                                                "{\"message\": \"x\"}",
+                                                "y",
+                                                Map.of("layerskip.chat", "true"))
+                                        .value()))
+                .isEqualTo("{\"message\": \"x\",\"completion\":\"y\"}");
+    }
+
+    @Test
     void stopTextsAreThoseOfTheOption() throws Exception {
         assertThat(parse("{\"message\": \"x\"}", Map.of("layerskip.stop", "'\n';END")))
                 .extracting(request -> request.parameters().stop())
@@ -181,6 +206,7 @@ class EnrichmentTest {
                 "layerskip.output-field    | a[0]    | a field's name",
                 "layerskip.output-field    | a..b    | a field's name",
                 "layerskip.output-format   | XML     | TEXT or JSON",
+                "layerskip.system-prompt   | set     | where layerskip.chat is true",
                 "layerskip.usage-field     | completion.usage | another field than"
                         + " layerskip.output-field"
             })

@@ -14,6 +14,7 @@ import io.layerskip.jobs.JobType;
 import io.layerskip.local.EmbeddedBroker;
 import io.layerskip.tests.cluster.GoldenCase;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -39,6 +40,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -143,6 +145,39 @@ class EnrichmentJobITCase {
         assertThat(enriched.at("/sure/mean_probability").asDouble())
                 .isBetween(enriched.at("/sure/least_probability").asDouble(), 1.0)
                 .isGreaterThan(0.5);
+    }
+
+    @Test
+    void aChatRendersSystemPromptAndTemplate(@TempDir Path model) throws Exception {
+        GoldenCase golden = GoldenCase.all().get(0);
+        TestJob.writeModel(
+                model,
+                "{{ bos_token }}{{ messages[0].content }}: {{ messages[1].content }}{{ '\\n' }}");
+        String[] parts = golden.prompt().strip().split(": ", 2);
+        job.topics.send(List.of(job.record("key", message(0, golden))));
+
+        await(
+                job.submit(
+                        Map.of(
+                                "kafka.source.ending-offsets", "LATEST",
+                                "layerskip.model.path", model.toString(),
+                                "layerskip.chat", "true",
+                                "layerskip.system-prompt", parts[0],
+                                "layerskip.prompt-template", "{{message}}")));
+
+        assertThat(
+                        JSON.readTree(job.topics.readAll(List.of(job.output)).get(0).value())
+                                .get("completion")
+                                .asText())
+                .isEqualTo(golden.completion());
+    }
+
+    @Test
+    void aModelWithoutChatTemplateIsRefusedWhereAChatIsAskedFor() {
+        assertThatThrownBy(() -> job.build(enriching(Map.of("layerskip.chat", "true"))))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessageContaining("option layerskip.model.path is")
+                .hasMessageContaining("chat template");
     }
 
     @Test

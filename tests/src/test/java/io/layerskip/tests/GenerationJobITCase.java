@@ -16,7 +16,6 @@ import io.layerskip.local.EmbeddedBroker;
 import io.layerskip.tests.cluster.GoldenCase;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -24,7 +23,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExternalizedCheckpointRetention;
@@ -51,8 +49,6 @@ class GenerationJobITCase {
 
     private static final int PARALLELISM = 2;
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final Path BUNDLED =
-            Path.of("..", "jobs", "src", "main", "resources", "models", "layerskip-intents-9M");
 
     @RegisterExtension
     private static final MiniClusterExtension CLUSTER =
@@ -134,13 +130,7 @@ class GenerationJobITCase {
 
     @Test
     void aChatIsAnsweredWithTheModelsChatTemplate(@TempDir Path model) throws Exception {
-        try (Stream<Path> files = Files.list(BUNDLED)) {
-            for (Path file : files.toList()) {
-                Files.copy(file, model.resolve(file.getFileName().toString()));
-            }
-        }
-        Files.writeString(
-                model.resolve("chat_template.jinja"), "{{ bos_token }}{{ messages[0].content }}");
+        TestJob.writeModel(model, "{{ bos_token }}{{ messages[0].content }}");
         GoldenCase golden = GoldenCase.all().get(0);
         topics.send(List.of(job.record("key", chat(golden.prompt()).toString())));
 

@@ -5,11 +5,14 @@ import io.layerskip.jobs.JobType;
 import io.layerskip.local.EmbeddedBroker;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.stream.Stream;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.RestartStrategyOptions;
@@ -21,6 +24,9 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 
 /** A job between topics of its own, on the test's cluster. */
 final class TestJob {
+
+    private static final Path BUNDLED =
+            Path.of("..", "jobs", "src", "main", "resources", "models", "layerskip-intents-9M");
 
     final String input;
     final String output;
@@ -91,6 +97,16 @@ final class TestJob {
     ProducerRecord<byte[], byte[]> record(String key, String value) {
         return new ProducerRecord<>(
                 input, null, utf8(key), utf8(value), List.of(new RecordHeader("trace", utf8("7"))));
+    }
+
+    /** Writes the bundled model into a folder, with a chat template. */
+    static void writeModel(Path folder, String chatTemplate) throws IOException {
+        try (Stream<Path> files = Files.list(BUNDLED)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, folder.resolve(file.getFileName().toString()));
+            }
+        }
+        Files.writeString(folder.resolve("chat_template.jinja"), chatTemplate);
     }
 
     static String header(ConsumerRecord<byte[], byte[]> record, String key) {
