@@ -142,6 +142,7 @@ public final class LayerSkipModel implements AutoCloseable {
                                                         listener);
                                             }))
                             .resource();
+            OnnxRuntimeCleanup.takeShutdownHook();
             LayerSegment.Scratch scratch =
                     opened(LayerSegment.Scratch.allocate(config, MAX_ROWS, shared.attentionPool()));
             states.add(opened(new TokenRows(MAX_ROWS, config.hiddenSize())));

@@ -9,6 +9,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.apache.flink.annotation.Internal;
 import org.slf4j.Logger;
@@ -25,14 +26,20 @@ import org.slf4j.LoggerFactory;
  * --add-opens=java.base/java.lang=ALL-UNNAMED} that Flink starts its processes with. Where a field
  * cannot be reached, a warning is all that comes of it.
  *
- * <p>The hook would have closed the environment, so it is run here: the pool's threads have to end
- * before the JVM unloads the library, together with the class loader. Where a model is still open,
- * of a task that does not react to its cancellation, the environment is left alone.
+ * <p>The hook is taken away when a model is opened: it would free the environment under passes that
+ * are being computed when the process is told to end. What it would have done is done here, as the
+ * pool's threads have to end before the JVM unloads the library, together with the class loader.
+ * Where a model is still open, of a task that does not react to its cancellation, the environment
+ * is left alone.
  */
 @Internal
 public final class OnnxRuntimeCleanup {
 
     private static final Logger LOG = LoggerFactory.getLogger(OnnxRuntimeCleanup.class);
+
+    /** What the hook would have done; there is one environment in a class loader. */
+    private static final AtomicReference<Optional<Runnable>> CLOSING =
+            new AtomicReference<>(Optional.empty());
 
     private OnnxRuntimeCleanup() {}
 
@@ -44,6 +51,7 @@ public final class OnnxRuntimeCleanup {
         }
         try {
             removeShutdownHook();
+            closeEnvironment();
         } catch (ReflectiveOperationException | RuntimeException e) {
             LOG.warn(
                     "ONNX Runtime's shutdown hook cannot be removed and keeps this job's classes in"
@@ -61,6 +69,19 @@ public final class OnnxRuntimeCleanup {
         }
     }
 
+    /**
+     * Takes ONNX Runtime's shutdown hook away, which would free the environment under passes that
+     * are being computed when the process is told to end, and so crash it. Where it cannot be
+     * reached, it stays.
+     */
+    static void takeShutdownHook() {
+        try {
+            removeShutdownHook();
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            LOG.debug("ONNX Runtime's shutdown hook cannot be removed", e);
+        }
+    }
+
     private static void removeShutdownHook() throws ReflectiveOperationException {
         Class<?> list = Class.forName("java.lang.ApplicationShutdownHooks");
         List<Thread> hooks;
@@ -74,12 +95,15 @@ public final class OnnxRuntimeCleanup {
         }
         for (Thread hook : hooks) {
             if (isOurs(task(hook))) {
-                Runnable closing = (Runnable) task(hook);
                 Runtime.getRuntime().removeShutdownHook(hook);
-                if (!LayerSkipModel.anyOpen()) {
-                    closing.run();
-                }
+                CLOSING.set(Optional.of((Runnable) task(hook)));
             }
+        }
+    }
+
+    private static void closeEnvironment() {
+        if (!LayerSkipModel.anyOpen()) {
+            CLOSING.getAndSet(Optional.empty()).ifPresent(Runnable::run);
         }
     }
 
