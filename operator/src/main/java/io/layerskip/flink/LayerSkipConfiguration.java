@@ -2,7 +2,9 @@ package io.layerskip.flink;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.layerskip.chat.Chat;
 import io.layerskip.chat.ChatFormat;
+import io.layerskip.chat.ChatRenderingException;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.model.ChatSettings;
@@ -108,6 +110,20 @@ public final class LayerSkipConfiguration implements Serializable {
      *     interpreted
      */
     public void checkChats(ClassLoader loader) {
+        checkChats(loader, Optional.empty());
+    }
+
+    /**
+     * As {@link #checkChats(ClassLoader)}, and that the model renders a chat like one that the job
+     * makes: a template may refuse a role.
+     *
+     * @throws IllegalConfigurationException also if the template does not take it
+     */
+    public void checkChats(ClassLoader loader, Chat sample) {
+        checkChats(loader, Optional.of(sample));
+    }
+
+    private void checkChats(ClassLoader loader, Optional<Chat> sample) {
         try {
             model().openFile(CONFIG, loader).close();
         } catch (IOException e) {
@@ -115,8 +131,12 @@ public final class LayerSkipConfiguration implements Serializable {
         }
         Optional<String> refusal;
         try {
-            refusal = ChatFormat.of(ChatSettings.read(model(), loader)).refusal();
-        } catch (IOException e) {
+            ChatFormat format = ChatFormat.of(ChatSettings.read(model(), loader));
+            refusal = format.refusal();
+            if (refusal.isEmpty() && sample.isPresent()) {
+                format.render(sample.get());
+            }
+        } catch (IOException | ChatRenderingException e) {
             refusal = Optional.of(e.getMessage());
         }
         refusal.ifPresent(

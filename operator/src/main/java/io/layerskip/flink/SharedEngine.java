@@ -170,6 +170,7 @@ public final class SharedEngine implements AutoCloseable {
                 new GenerationRequest(
                         request.id(),
                         request.prompt(),
+                        request.chat(),
                         request.parameters().orElse(defaults),
                         request.attachment());
         GenerationFailure late =

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.layerskip.chat.Chat;
+import io.layerskip.chat.ChatMessage;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.forward.KeyValueCacheType;
@@ -12,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.configuration.Configuration;
@@ -198,6 +201,32 @@ final class LayerSkipConfigurationTest {
 
         Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages }}");
         assertThatCode(() -> configuration.checkChats(loader)).doesNotThrowAnyException();
+    }
+
+    @Test
+    void refusesAModelWhoseTemplateDoesNotTakeTheChatsThatTheJobMakes(@TempDir Path folder)
+            throws Exception {
+        Files.writeString(folder.resolve("config.json"), "{}");
+        Files.writeString(
+                folder.resolve("chat_template.jinja"),
+                "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}"
+                        + "{% endif %}{{ messages }}");
+        LayerSkipConfiguration configuration = withModel(folder, "1");
+        ClassLoader loader = getClass().getClassLoader();
+
+        assertThatThrownBy(() -> configuration.checkChats(loader, chatOf("system")))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessageStartingWith(
+                        "option layerskip.model.path is %s; allowed: a checkpoint that renders"
+                                + " chats; ",
+                        folder)
+                .hasMessageContaining("no system role");
+        assertThatCode(() -> configuration.checkChats(loader, chatOf("user")))
+                .doesNotThrowAnyException();
+    }
+
+    private static Chat chatOf(String role) {
+        return Chat.of(List.of(new ChatMessage(role, "Hi")), Instant.EPOCH);
     }
 
     @Test

@@ -1,7 +1,9 @@
 package io.layerskip.sql;
 
 import static io.layerskip.flink.AllowedValues.matching;
+import static io.layerskip.flink.AllowedValues.number;
 import static io.layerskip.flink.AllowedValues.option;
+import static io.layerskip.flink.AllowedValues.text;
 import static io.layerskip.flink.AllowedValues.wholeNumber;
 import static java.util.Map.entry;
 import static org.apache.flink.configuration.ConfigOptions.key;
@@ -33,6 +35,28 @@ public final class LayerSkipModelOptions {
                             TaskType.TEXT_GENERATION.getName()),
                     "What the model is for.");
 
+    public static final ConfigOption<String> SYSTEM_PROMPT =
+            option(
+                    key("system-prompt").stringType().noDefaultValue(),
+                    text("a text that is not blank"),
+                    "What the model is told before each prompt. With it, a row is a chat of a"
+                            + " system message and a user message, the prompt, which the model's"
+                            + " chat template renders; without it, a prompt is completed as it is.");
+
+    public static final ConfigOption<Double> PRESENCE_PENALTY =
+            option(
+                    key("presence-penalty").doubleType().noDefaultValue(),
+                    number(GenerationParameters.PRESENCE_PENALTY),
+                    "Taken from the logit of every token that the completion has; none without"
+                            + " it.");
+
+    public static final ConfigOption<Double> FREQUENCY_PENALTY =
+            option(
+                    key("frequency-penalty").doubleType().noDefaultValue(),
+                    number(GenerationParameters.FREQUENCY_PENALTY),
+                    "Taken from a token's logit as often as the completion has the token; none"
+                            + " without it.");
+
     public static final ConfigOption<String> STOP =
             option(
                     key("stop").stringType().noDefaultValue(),
@@ -58,7 +82,8 @@ public final class LayerSkipModelOptions {
                     wholeNumber(Range.atLeast(1)),
                     "Most tokens of a prompt, special tokens included; context-overflow-action says"
                             + " what becomes of a longer one. Without it, a prompt that leaves no"
-                            + " room in the model's context has no completion, and is an error.");
+                            + " room in the model's context has no completion, and is an error."
+                            + " Not together with system-prompt.");
 
     public static final ConfigOption<ContextOverflowAction> CONTEXT_OVERFLOW_ACTION =
             option(
@@ -87,6 +112,9 @@ public final class LayerSkipModelOptions {
     static final List<ConfigOption<?>> OWN =
             List.of(
                     TASK,
+                    SYSTEM_PROMPT,
+                    PRESENCE_PENALTY,
+                    FREQUENCY_PENALTY,
                     STOP,
                     SEED,
                     MAX_CONTEXT_SIZE,
@@ -107,10 +135,7 @@ public final class LayerSkipModelOptions {
     /** Options of other providers that would change the answer, and why this one lacks them. */
     private static final Map<String, String> UNSUPPORTED =
             Map.ofEntries(
-                    entry("system-prompt", "a prompt is completed as it is, not sent as a chat"),
                     entry("response-format", "nothing holds a completion to a format"),
-                    entry("presence-penalty", "no penalties are applied"),
-                    entry("frequency-penalty", "no penalties are applied"),
                     entry("n", ONE_ANSWER),
                     entry("dimension", "the model makes texts, no embeddings"),
                     entry("endpoint", NO_SERVER),

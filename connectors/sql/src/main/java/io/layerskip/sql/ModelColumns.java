@@ -1,5 +1,6 @@
 package io.layerskip.sql;
 
+import io.layerskip.engine.Confidence;
 import io.layerskip.engine.GenerationResult;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -28,6 +29,7 @@ record ModelColumns(List<Output> outputs) implements Serializable {
 
     private static final LogicalType STRING = DataTypes.STRING().getLogicalType();
     private static final LogicalType INT = DataTypes.INT().getLogicalType();
+    private static final LogicalType DOUBLE = DataTypes.DOUBLE().getLogicalType();
 
     /** A column that there may be; its name is the constant's, in lower case. */
     enum Output {
@@ -41,7 +43,17 @@ record ModelColumns(List<Output> outputs) implements Serializable {
         PROMPT_TOKENS(INT, result -> result.statistics().promptTokens()),
 
         /** Tokens written, an end-of-sequence token included. */
-        COMPLETION_TOKENS(INT, result -> result.statistics().completionTokens());
+        COMPLETION_TOKENS(INT, result -> result.statistics().completionTokens()),
+
+        /** How sure the model was: see {@link Confidence#meanProbability}. */
+        MEAN_PROBABILITY(
+                DOUBLE,
+                result -> result.confidence().map(Confidence::meanProbability).orElse(null)),
+
+        /** How sure it was where it was least so: see {@link Confidence#leastProbability}. */
+        LEAST_PROBABILITY(
+                DOUBLE,
+                result -> result.confidence().map(Confidence::leastProbability).orElse(null));
 
         private final LogicalType type;
         private final Function<GenerationResult, Object> value;
@@ -123,6 +135,12 @@ record ModelColumns(List<Output> outputs) implements Serializable {
     /** Whether a column takes the reason why a row has no completion. */
     boolean takeErrors() {
         return outputs.contains(Output.ERROR);
+    }
+
+    /** Whether a column takes how sure the model was. */
+    boolean takeConfidence() {
+        return outputs.contains(Output.MEAN_PROBABILITY)
+                || outputs.contains(Output.LEAST_PROBABILITY);
     }
 
     /** The row of a completion. */

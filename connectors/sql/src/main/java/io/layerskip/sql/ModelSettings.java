@@ -1,10 +1,13 @@
 package io.layerskip.sql;
 
+import io.layerskip.chat.Chat;
+import io.layerskip.chat.ChatMessage;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.flink.OptionReader;
 import java.io.Serializable;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -64,6 +67,19 @@ final class ModelSettings implements Serializable {
                                                     + LayerSkipModelOptions.MAX_CONTEXT_SIZE
                                                             .key()));
         }
+        if (read.contains(LayerSkipModelOptions.SYSTEM_PROMPT)) {
+            // What the template adds has to stay whole, and how many tokens that is shows only once
+            // a prompt is rendered.
+            read.getOptional(LayerSkipModelOptions.MAX_CONTEXT_SIZE)
+                    .ifPresent(
+                            size ->
+                                    reader.refuse(
+                                            LayerSkipModelOptions.MAX_CONTEXT_SIZE,
+                                            size,
+                                            "only without "
+                                                    + LayerSkipModelOptions.SYSTEM_PROMPT.key()
+                                                    + ", as a chat is not cut"));
+        }
         note(refusals, reader::throwIfRefused);
         List<LayerSkipConfiguration> configuration = new ArrayList<>();
         note(
@@ -72,6 +88,9 @@ final class ModelSettings implements Serializable {
                     configuration.add(LayerSkipConfiguration.from(prefixed));
                     configuration.get(0).checkAgainstModel(loader);
                 });
+        if (!configuration.isEmpty()) {
+            note(refusals, () -> new ModelSettings(configuration.get(0), read).checkChats(loader));
+        }
         if (!refusals.isEmpty()) {
             throw new ValidationException(String.join("\n", refusals));
         }
@@ -100,9 +119,53 @@ final class ModelSettings implements Serializable {
         return configuration;
     }
 
-    /** What every row asks of its generation. */
-    GenerationParameters parameters() {
-        GenerationParameters.Builder parameters = GenerationParameters.builder();
+    /**
+     * Checks that the model renders the chats that rows are, if they are, and if its files can be
+     * read here.
+     *
+     * @throws IllegalConfigurationException if it does not
+     */
+    void checkChats(ClassLoader loader) {
+        Optional<Chat> sample = chat("a prompt", Instant.now());
+        if (sample.isEmpty()) {
+            return;
+        }
+        try {
+            configuration.checkChats(loader, sample.get());
+        } catch (IllegalConfigurationException e) {
+            throw new IllegalConfigurationException(
+                    OptionReader.refusal(
+                            LayerSkipModelOptions.SYSTEM_PROMPT,
+                            own.get(LayerSkipModelOptions.SYSTEM_PROMPT),
+                            "only with a model that renders chats: " + e.getMessage()),
+                    e);
+        }
+    }
+
+    /** The chat that a row is; empty if its prompt is completed as it is. */
+    Optional<Chat> chat(String prompt, Instant created) {
+        return own.getOptional(LayerSkipModelOptions.SYSTEM_PROMPT)
+                .map(
+                        system ->
+                                Chat.of(
+                                        List.of(
+                                                new ChatMessage("system", system),
+                                                new ChatMessage("user", prompt)),
+                                        created));
+    }
+
+    /**
+     * What every row asks of its generation.
+     *
+     * @param returnConfidence also how sure the model was
+     */
+    GenerationParameters parameters(boolean returnConfidence) {
+        GenerationParameters.Builder parameters =
+                GenerationParameters.builder().returnConfidence(returnConfidence);
+        own.getOptional(LayerSkipModelOptions.PRESENCE_PENALTY)
+                .ifPresent(parameters::presencePenalty);
+        own.getOptional(LayerSkipModelOptions.FREQUENCY_PENALTY)
+                .ifPresent(parameters::frequencyPenalty);
         own.getOptional(LayerSkipModelOptions.SEED).ifPresent(parameters::seed);
         own.getOptional(LayerSkipModelOptions.STOP)
                 .map(LayerSkipModelOptions::stops)

@@ -8,6 +8,7 @@ import io.layerskip.flink.SharedEngine;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
 import java.io.Serializable;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -47,11 +48,12 @@ final class RowCompletion implements Serializable, AutoCloseable {
      * minutes for a large one.
      *
      * @throws IOException if the checkpoint is missing or cannot be served
-     * @throws ValidationException if the model has no such layer to exit after
+     * @throws ValidationException if the model has no such layer to exit after, or renders no chats
+     *     and rows are chats
      */
     void open(FunctionContext context) throws IOException {
         UserCodeRelease.cleanUpAfter(context);
-        parameters = settings.parameters();
+        parameters = settings.parameters(columns.takeConfidence());
         engine = openEngine(context);
         limit =
                 settings.maxContextSize()
@@ -65,6 +67,7 @@ final class RowCompletion implements Serializable, AutoCloseable {
 
     private SharedEngine openEngine(FunctionContext context) throws IOException {
         try {
+            settings.checkChats(context.getUserCodeClassLoader());
             return SharedEngine.open(
                     settings.configuration(),
                     context.getUserCodeClassLoader(),
@@ -92,11 +95,14 @@ final class RowCompletion implements Serializable, AutoCloseable {
         }
         // A seed that is not given follows from the id, which thus follows from the prompt alone.
         String id = new Sha256().update(fitting.get()).hex();
-        return engine.generate(
-                        new GenerationRequest(id, fitting.get(), parameters),
-                        timeout.after(),
-                        timeout.setting())
+        return engine.generate(request(id, fitting.get()), timeout.after(), timeout.setting())
                 .thenApply(this::rows);
+    }
+
+    private GenerationRequest request(String id, String prompt) {
+        return settings.chat(prompt, Instant.now())
+                .map(chat -> GenerationRequest.ofChat(id, chat, parameters, new byte[0]))
+                .orElseGet(() -> new GenerationRequest(id, prompt, parameters));
     }
 
     private Collection<RowData> rows(GenerationResult result) {

@@ -3,6 +3,7 @@ package io.layerskip.sql;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.apache.flink.table.api.EnvironmentSettings;
@@ -11,6 +12,7 @@ import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.util.ExceptionUtils;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -47,7 +49,10 @@ final class LayerSkipModelProviderFactoryTest {
                 "max-context-size | 0 | option max-context-size is 0; allowed: a whole number, at least 1",
                 "context-overflow-action | skipped | option context-overflow-action is skipped; allowed: only together with max-context-size",
                 "error-handling-strategy | RETRY | option error-handling-strategy is RETRY; allowed: FAILOVER or IGNORE (what failed once would fail again, so there is no RETRY)",
-                "system-prompt | Hi | option system-prompt is not supported: a prompt is completed as it is",
+                "presence-penalty | 3 | option presence-penalty is 3; allowed: from -2 to 2",
+                "presence-penalty | NaN | option presence-penalty is NaN; allowed: from -2 to 2",
+                "frequency-penalty | -2.1 | option frequency-penalty is -2.1; allowed: from -2 to 2",
+                "system-prompt | ' ' | option system-prompt is  ; allowed: a text that is not blank",
                 "response-format | json | option response-format is not supported: nothing holds a completion to a format",
                 "n | 3 | option n is not supported: a row has one completion",
                 "capacity | 3 | option capacity is not supported: ML_PREDICT's own setting is max-concurrent-operations",
@@ -98,9 +103,10 @@ final class LayerSkipModelProviderFactoryTest {
                 "id INT | completion STRING | INPUT is (`id` INT); allowed: one column of type STRING",
                 "a STRING, b STRING | completion STRING | INPUT is (`a` STRING, `b` STRING); allowed: one column",
                 "prompt STRING | error STRING | OUTPUT has no column completion",
-                "prompt STRING | completion INT | OUTPUT has the column `completion` INT; allowed: completion STRING, error STRING, prompt_tokens INT, completion_tokens INT",
+                "prompt STRING | completion INT | OUTPUT has the column `completion` INT; allowed: completion STRING, error STRING, prompt_tokens INT, completion_tokens INT, mean_probability DOUBLE, least_probability DOUBLE",
                 "prompt STRING | completion STRING NOT NULL | OUTPUT has the column `completion` STRING NOT NULL; allowed",
                 "prompt STRING | completion STRING, tokens INT | OUTPUT has the column `tokens` INT; allowed",
+                "prompt STRING | completion STRING, mean_probability FLOAT | OUTPUT has the column `mean_probability` FLOAT; allowed",
                 "prompt STRING | completion STRING, prompt_tokens BIGINT | OUTPUT has the column `prompt_tokens` BIGINT; allowed",
             })
     void refusesColumnsThatItDoesNotHave(String input, String output, String message) {
@@ -140,15 +146,87 @@ final class LayerSkipModelProviderFactoryTest {
                         Map.entry("request-timeout", "1 min"),
                         Map.entry("stop", "a,b"),
                         Map.entry("seed", "7"),
+                        Map.entry("presence-penalty", "-0.5"),
+                        Map.entry("frequency-penalty", "2"),
                         Map.entry("max-context-size", "100"),
                         Map.entry("context-overflow-action", "truncated-head"),
                         Map.entry("error-handling-strategy", "ignore"));
         assertThat(options.keySet())
-                .as("but for model.path")
-                .hasSize(LayerSkipModelOptions.names().size() - 1);
+                .as("but for model.path, and system-prompt, which has a test of its own")
+                .hasSize(LayerSkipModelOptions.names().size() - 2);
         createModel(INPUT, OUTPUT, options);
 
         plan();
+    }
+
+    @Test
+    void takesASystemPromptWhereTheModelHasAChatTemplate(@TempDir Path folder) throws Exception {
+        createModel(
+                GoldenCase.modelWithChatTemplate(folder, "{{ messages[0].content }}"),
+                INPUT,
+                OUTPUT,
+                Map.of("system-prompt", "It''s a bank."));
+
+        plan();
+    }
+
+    @Test
+    void refusesASystemPromptWhereTheModelHasNoChatTemplate() {
+        createModel(INPUT, OUTPUT, Map.of("system-prompt", "Hi"));
+
+        assertThatThrownBy(this::plan)
+                .satisfies(
+                        e ->
+                                assertThat(ExceptionUtils.stringifyException(e))
+                                        .contains(
+                                                "option system-prompt is Hi; allowed: only with a"
+                                                        + " model that renders chats: option"
+                                                        + " model.path is "
+                                                        + GoldenCase.model(),
+                                                "the checkpoint has no chat template"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{% if %} | the chat template 'default' in chat_template.jinja cannot be interpreted",
+                "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %} | no system role",
+            })
+    void refusesASystemPromptThatTheChatTemplateDoesNotTake(
+            String template, String reason, @TempDir Path folder) throws Exception {
+        createModel(
+                GoldenCase.modelWithChatTemplate(folder, template),
+                INPUT,
+                OUTPUT,
+                Map.of("system-prompt", "Hi"));
+
+        assertThatThrownBy(this::plan)
+                .satisfies(
+                        e ->
+                                assertThat(ExceptionUtils.stringifyException(e))
+                                        .contains(
+                                                "option system-prompt is Hi; allowed: only with a"
+                                                        + " model that renders chats: option"
+                                                        + " model.path is ",
+                                                reason));
+    }
+
+    @Test
+    void refusesToCutAChat(@TempDir Path folder) throws Exception {
+        createModel(
+                GoldenCase.modelWithChatTemplate(folder, "{{ messages[0].content }}"),
+                INPUT,
+                OUTPUT,
+                Map.of("system-prompt", "Hi", "max-context-size", "8"));
+
+        assertThatThrownBy(this::plan)
+                .satisfies(
+                        e ->
+                                assertThat(ExceptionUtils.stringifyException(e))
+                                        .contains(
+                                                "option max-context-size is 8; allowed: only"
+                                                        + " without system-prompt"));
     }
 
     @Test
@@ -173,12 +251,16 @@ final class LayerSkipModelProviderFactoryTest {
     }
 
     private void createModel(String input, String output, Map<String, String> options) {
+        createModel(GoldenCase.model(), input, output, options);
+    }
+
+    private void createModel(Path model, String input, String output, Map<String, String> options) {
         tables.executeSql(
                 "CREATE MODEL intents INPUT (%s) OUTPUT (%s) WITH ('provider' = 'layerskip', 'model.path' = '%s'%s)"
                         .formatted(
                                 input,
                                 output,
-                                GoldenCase.model(),
+                                model,
                                 options.entrySet().stream()
                                         .map(
                                                 o ->

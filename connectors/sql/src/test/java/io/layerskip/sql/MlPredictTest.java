@@ -2,7 +2,9 @@ package io.layerskip.sql;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
+import io.layerskip.engine.Confidence;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
@@ -10,10 +12,12 @@ import io.layerskip.flink.CborTypeInformation;
 import io.layerskip.flink.LayerSkipAsyncFunction;
 import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.flink.api.common.functions.MapFunction;
@@ -31,6 +35,9 @@ import org.apache.flink.types.Row;
 import org.apache.flink.util.ExceptionUtils;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The provider under Flink's own planner, with the bundled model. */
 @Timeout(180)
@@ -149,13 +156,136 @@ final class MlPredictTest {
                 predict("completion", prompts.toArray(String[]::new)).stream()
                         .collect(Collectors.toMap(row -> row.getField(0), row -> row.getField(1)));
 
-        assertThat(texts).isEqualTo(sampledByTheDataStreamFunction(prompts));
+        assertThat(texts)
+                .isEqualTo(
+                        byTheDataStreamFunction(
+                                prompts,
+                                GenerationParameters.builder().temperature(1.5).seed(7).build(),
+                                GenerationResult::text));
     }
 
-    private Map<Object, Object> sampledByTheDataStreamFunction(List<String> prompts)
+    @ParameterizedTest
+    @ValueSource(strings = {"presence-penalty", "frequency-penalty"})
+    void appliesAPenaltyAsTheDataStreamFunctionDoes(String penalty) throws Exception {
+        List<String> prompts = GoldenCase.all().stream().map(GoldenCase::prompt).toList();
+        createModel("completion STRING", Map.of("temperature", "1.5", "seed", "7", penalty, "2.0"));
+        GenerationParameters.Builder parameters =
+                GenerationParameters.builder().temperature(1.5).seed(7);
+        Map<Object, String> without =
+                byTheDataStreamFunction(prompts, parameters.build(), GenerationResult::text);
+        GenerationParameters penalised =
+                penalty.startsWith("presence")
+                        ? parameters.presencePenalty(2).build()
+                        : parameters.frequencyPenalty(2).build();
+
+        Map<Object, Object> texts =
+                predict("completion", prompts.toArray(String[]::new)).stream()
+                        .collect(Collectors.toMap(row -> row.getField(0), row -> row.getField(1)));
+
+        assertThat(texts)
+                .isEqualTo(byTheDataStreamFunction(prompts, penalised, GenerationResult::text))
+                .isNotEqualTo(without);
+    }
+
+    @Test
+    void tellsHowSureTheModelWasAsTheDataStreamFunctionDoes() throws Exception {
+        List<String> prompts =
+                GoldenCase.all().subList(0, 30).stream().map(GoldenCase::prompt).toList();
+        createModel(
+                "least_probability DOUBLE, completion STRING, mean_probability DOUBLE", Map.of());
+
+        List<Row> rows =
+                predict("mean_probability, least_probability", prompts.toArray(String[]::new));
+
+        Map<Object, Confidence> expected =
+                byTheDataStreamFunction(
+                        prompts,
+                        GenerationParameters.builder().returnConfidence(true).build(),
+                        result -> result.confidence().orElseThrow());
+        assertThat(rows).hasSameSizeAs(prompts);
+        assertThat(rows)
+                .allSatisfy(
+                        row -> {
+                            Confidence confidence = expected.get(row.getField(0));
+                            assertThat(row.<Double>getFieldAs(1))
+                                    .isCloseTo(confidence.meanProbability(), within(1e-4));
+                            assertThat(row.<Double>getFieldAs(2))
+                                    .isCloseTo(confidence.leastProbability(), within(1e-4))
+                                    .isBetween(0.0, row.<Double>getFieldAs(1));
+                        });
+        assertThat(rows).extracting(row -> row.getField(1)).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void isSureOfNothingWhereThereIsNoCompletion() throws Exception {
+        createModel(
+                "completion STRING, error STRING, mean_probability DOUBLE, least_probability"
+                        + " DOUBLE",
+                Map.of());
+
+        assertThat(predict("error, mean_probability, least_probability", TOO_LONG, null))
+                .containsExactlyInAnyOrder(
+                        Row.of(0, TOO_LONG_REASON, null, null), Row.of(1, null, null, null));
+    }
+
+    @Test
+    void answersARowAsAChatWhereThereIsASystemPrompt(@TempDir Path folder) throws Exception {
+        Path model =
+                GoldenCase.modelWithChatTemplate(
+                        folder,
+                        "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ ': ' if m.role =="
+                                + " 'system' else '\\n' if m.role == 'user' }}{% endfor %}");
+        tables.executeSql(
+                model(model, ALL_COLUMNS, Map.of("system-prompt", "banking", "max-tokens", "64")));
+
+        assertThat(
+                        predict(
+                                "completion, error, prompt_tokens, completion_tokens",
+                                "I lost my card",
+                                null))
+                .containsExactlyInAnyOrder(
+                        Row.of(0, COMPLETION, null, 8, 12), Row.of(1, null, null, null, null));
+    }
+
+    @Test
+    void aChatThatTheTemplateRefusesIsAnErrorOfItsRow(@TempDir Path folder) throws Exception {
+        Path model =
+                GoldenCase.modelWithChatTemplate(
+                        folder,
+                        "{% if not messages[1].content %}{{ raise_exception('nothing is asked')"
+                                + " }}{% endif %}{{ bos_token }}banking: {{ messages[1].content"
+                                + " }}{{ '\\n' }}");
+        tables.executeSql(model(model, ALL_COLUMNS, Map.of("system-prompt", "Hi")));
+
+        List<Row> rows = predict("completion, error", "", "I lost my card");
+
+        assertThat(rows).hasSize(2).contains(Row.of(1, COMPLETION, null));
+        assertThat(rows)
+                .anySatisfy(
+                        row ->
+                                assertThat(row.<String>getFieldAs(2))
+                                        .startsWith("INVALID_REQUEST: ")
+                                        .contains("nothing is asked"));
+    }
+
+    @Test
+    void completesAnEmptyPromptFromTheBeginOfSequenceTokenAlone() throws Exception {
+        createModel(ALL_COLUMNS, Map.of("max-tokens", "5"));
+        Map<Object, String> expected =
+                byTheDataStreamFunction(
+                        List.of(""),
+                        GenerationParameters.builder().maxTokens(5).build(),
+                        GenerationResult::text);
+
+        assertThat(predict("completion, error, prompt_tokens", ""))
+                .containsExactly(Row.of(0, expected.get(0), null, 1));
+    }
+
+    private <T> Map<Object, T> byTheDataStreamFunction(
+            List<String> prompts,
+            GenerationParameters parameters,
+            Function<GenerationResult, T> value)
             throws Exception {
-        GenerationParameters parameters =
-                GenerationParameters.builder().temperature(1.5).seed(7).build();
         List<GenerationRequest> requests =
                 IntStream.range(0, prompts.size())
                         .mapToObj(
@@ -172,9 +302,7 @@ final class MlPredictTest {
                                         stream, LayerSkipConfiguration.from(options))
                                 .executeAndCollect())
                 .stream()
-                .collect(
-                        Collectors.toMap(
-                                result -> Integer.valueOf(result.id()), GenerationResult::text));
+                .collect(Collectors.toMap(result -> Integer.valueOf(result.id()), value));
     }
 
     @Test
@@ -283,7 +411,7 @@ final class MlPredictTest {
         createModel("completion STRING", Map.of());
         tables.executeSql(
                 "CREATE MODEL brief INPUT (prompt STRING) OUTPUT (completion STRING) WITH ("
-                        + with(Map.of("max-tokens", "2"))
+                        + with(GoldenCase.model(), Map.of("max-tokens", "2"))
                         + ")");
         createMessages(PROMPT);
 
@@ -372,12 +500,16 @@ final class MlPredictTest {
     }
 
     private static String model(String columns, Map<String, String> options) {
-        return "CREATE MODEL intents INPUT (prompt STRING) OUTPUT (%s) WITH (%s)"
-                .formatted(columns, with(options));
+        return model(GoldenCase.model(), columns, options);
     }
 
-    private static String with(Map<String, String> options) {
-        return "'provider' = 'layerskip', 'model.path' = '%s'".formatted(GoldenCase.model())
+    private static String model(Path model, String columns, Map<String, String> options) {
+        return "CREATE MODEL intents INPUT (prompt STRING) OUTPUT (%s) WITH (%s)"
+                .formatted(columns, with(model, options));
+    }
+
+    private static String with(Path model, Map<String, String> options) {
+        return "'provider' = 'layerskip', 'model.path' = '%s'".formatted(model)
                 + options.entrySet().stream()
                         .map(o -> ", '%s' = '%s'".formatted(o.getKey(), o.getValue()))
                         .collect(Collectors.joining());
