@@ -1,11 +1,15 @@
 package io.layerskip.connectors;
 
+import io.layerskip.chat.Chat;
+import io.layerskip.chat.ChatMessage;
 import io.layerskip.connectors.EnrichmentOptions.OutputFormat;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.flink.AllowedValues;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.flink.OptionReader;
 import java.io.Serializable;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -100,12 +104,31 @@ public final class EnrichmentConfiguration implements Serializable {
         return new PromptTemplate(options.get(EnrichmentOptions.PROMPT_TEMPLATE));
     }
 
-    /** Whether prompts are messages of chats. */
-    public boolean isChat() {
+    /** A chat as they will be, for the model's template to be tried on; empty if none will be. */
+    public Optional<Chat> sampleChat() {
+        return chat("a prompt", Instant.now());
+    }
+
+    /**
+     * The chat whose last message is a prompt; empty if prompts are completed as they are.
+     *
+     * @param created when it was asked
+     */
+    Optional<Chat> chat(String prompt, Instant created) {
+        if (!isChat()) {
+            return Optional.empty();
+        }
+        List<ChatMessage> messages = new ArrayList<>();
+        systemPrompt().ifPresent(text -> messages.add(new ChatMessage("system", text)));
+        messages.add(new ChatMessage("user", prompt));
+        return Optional.of(Chat.of(messages, created));
+    }
+
+    private boolean isChat() {
         return options.get(EnrichmentOptions.CHAT);
     }
 
-    Optional<String> systemPrompt() {
+    private Optional<String> systemPrompt() {
         return options.getOptional(EnrichmentOptions.SYSTEM_PROMPT);
     }
 

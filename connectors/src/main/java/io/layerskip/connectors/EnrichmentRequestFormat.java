@@ -1,14 +1,10 @@
 package io.layerskip.connectors;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import io.layerskip.chat.Chat;
-import io.layerskip.chat.ChatMessage;
 import io.layerskip.connectors.InvalidRequestException.ErrorClass;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
 
@@ -45,19 +41,16 @@ public final class EnrichmentRequestFormat implements RequestFormat {
         byte[] attachment =
                 new RequestContext(Optional.empty(), Optional.of(source), false).toAttachment();
         GenerationParameters parameters = configuration.parameters();
-        return configuration.isChat()
-                ? GenerationRequest.ofChat(
-                        source.position(), chat(prompt, source), parameters, attachment)
-                : new GenerationRequest(source.position(), prompt, parameters, attachment);
-    }
-
-    private Chat chat(String prompt, SourceRecord source) {
-        List<ChatMessage> messages = new ArrayList<>();
-        configuration
-                .systemPrompt()
-                .ifPresent(text -> messages.add(new ChatMessage("system", text)));
-        messages.add(new ChatMessage("user", prompt));
-        return Chat.of(messages, source.time().orElseGet(Instant::now));
+        return configuration
+                .chat(prompt, source.time().orElseGet(Instant::now))
+                .map(
+                        chat ->
+                                GenerationRequest.ofChat(
+                                        source.position(), chat, parameters, attachment))
+                .orElseGet(
+                        () ->
+                                new GenerationRequest(
+                                        source.position(), prompt, parameters, attachment));
     }
 
     private JsonText read(String text) throws InvalidRequestException {

@@ -50,9 +50,9 @@ public enum JobType {
                                 "true where records are enriched, as their text is text"));
             }
             EnrichmentConfiguration enrichment = EnrichmentConfiguration.from(options);
-            if (enrichment.isChat()) {
-                layerskip.checkChats(JobType.class.getClassLoader());
-            }
+            enrichment
+                    .sampleChat()
+                    .ifPresent(chat -> layerskip.checkChats(JobType.class.getClassLoader(), chat));
             return new Formats(kafka.parseRecords(enrichment), kafka.enrichRecords(enrichment));
         }
     };

@@ -109,10 +109,15 @@ final class SharedEngineTest {
     }
 
     /** Ends what runs in this process, as something that breaks would. */
-    private static void endEngines() {
-        Thread.getAllStackTraces().keySet().stream()
-                .filter(thread -> thread.getName().equals("layerskip-engine"))
-                .forEach(Thread::interrupt);
+    private static void endEngines() throws InterruptedException {
+        List<Thread> engines =
+                Thread.getAllStackTraces().keySet().stream()
+                        .filter(thread -> thread.getName().equals("layerskip-engine"))
+                        .toList();
+        for (Thread engine : engines) {
+            engine.interrupt();
+            engine.join();
+        }
     }
 
     private static String generate(SharedEngine engine, GenerationParameters parameters)

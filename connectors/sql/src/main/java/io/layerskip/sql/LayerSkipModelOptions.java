@@ -76,6 +76,15 @@ public final class LayerSkipModelOptions {
                     "Seed of the sampler, the same for every row. Without it, each row has one made"
                             + " from its prompt.");
 
+    public static final ConfigOption<ResponseFormat> RESPONSE_FORMAT =
+            option(
+                    key("response-format")
+                            .enumType(ResponseFormat.class)
+                            .defaultValue(ResponseFormat.TEXT),
+                    matching(format -> true, ResponseFormat.words()),
+                    "What a completion has to be: any text, or a JSON object; a row whose completion"
+                            + " is none has no completion.");
+
     public static final ConfigOption<Integer> MAX_CONTEXT_SIZE =
             option(
                     key("max-context-size").intType().noDefaultValue(),
@@ -117,6 +126,7 @@ public final class LayerSkipModelOptions {
                     FREQUENCY_PENALTY,
                     STOP,
                     SEED,
+                    RESPONSE_FORMAT,
                     MAX_CONTEXT_SIZE,
                     CONTEXT_OVERFLOW_ACTION,
                     ERROR_HANDLING_STRATEGY);
@@ -135,7 +145,6 @@ public final class LayerSkipModelOptions {
     /** Options of other providers that would change the answer, and why this one lacks them. */
     private static final Map<String, String> UNSUPPORTED =
             Map.ofEntries(
-                    entry("response-format", "nothing holds a completion to a format"),
                     entry("n", ONE_ANSWER),
                     entry("dimension", "the model makes texts, no embeddings"),
                     entry("endpoint", NO_SERVER),

@@ -154,6 +154,10 @@ final class ModelSettings implements Serializable {
                                         created));
     }
 
+    ResponseFormat responseFormat() {
+        return own.get(LayerSkipModelOptions.RESPONSE_FORMAT);
+    }
+
     /**
      * What every row asks of its generation.
      *

@@ -106,7 +106,8 @@ final class RowCompletion implements Serializable, AutoCloseable {
     }
 
     private Collection<RowData> rows(GenerationResult result) {
-        Optional<String> reason = result.failure().map(RowCompletion::reason);
+        Optional<String> reason =
+                result.failure().map(RowCompletion::reason).or(() -> unusable(result));
         if (reason.isEmpty()) {
             return List.of(columns.completion(result));
         }
@@ -126,6 +127,12 @@ final class RowCompletion implements Serializable, AutoCloseable {
                 yield List.of();
             }
         };
+    }
+
+    private Optional<String> unusable(GenerationResult result) {
+        return settings.responseFormat()
+                .refusal(result.text())
+                .map(refusal -> "UNUSABLE_COMPLETION: " + refusal);
     }
 
     private static String reason(GenerationFailure failure) {

@@ -229,6 +229,23 @@ final class MlPredictTest {
     }
 
     @Test
+    void aCompletionThatIsNoJsonObjectIsAnErrorOfItsRowWhereOneIsAskedFor() throws Exception {
+        createModel(
+                "completion STRING, error STRING",
+                Map.of("response-format", "json_object", "max-tokens", "64", "stop", "swallow"));
+
+        List<Row> rows =
+                predict("completion, error", PROMPT, "banking: The cash machine kept my card\n");
+
+        assertThat(rows).hasSize(2).contains(Row.of(0, COMPLETION, null));
+        assertThat(rows)
+                .anySatisfy(
+                        row ->
+                                assertThat(row.<String>getFieldAs(2))
+                                        .startsWith("UNUSABLE_COMPLETION: the completion is no"));
+    }
+
+    @Test
     void answersARowAsAChatWhereThereIsASystemPrompt(@TempDir Path folder) throws Exception {
         Path model =
                 GoldenCase.modelWithChatTemplate(
