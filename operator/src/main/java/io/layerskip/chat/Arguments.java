@@ -1,7 +1,6 @@
 package io.layerskip.chat;
 
 import io.layerskip.chat.Values.None;
-import io.layerskip.chat.Values.Undefined;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -44,9 +43,7 @@ record Arguments(
         if (value instanceof Str text) {
             return text;
         }
-        if (value instanceof Undefined undefined) {
-            throw undefined.error();
-        }
+        Python.requireDefined(value);
         throw new RenderError(
                 "the chat template has '%s' where a str is expected".formatted(Python.type(value)));
     }
@@ -62,9 +59,7 @@ record Arguments(
                 && number.intValue() == number) {
             return number.intValue();
         }
-        if (value instanceof Undefined undefined) {
-            throw undefined.error();
-        }
+        Python.requireDefined(value);
         throw new RenderError(
                 "the chat template has '%s' where an int of 32 bits is expected"
                         .formatted(Python.type(value)));

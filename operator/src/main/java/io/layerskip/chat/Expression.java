@@ -12,7 +12,6 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 
@@ -241,9 +240,7 @@ sealed interface Expression {
                 Signature.Passed passed,
                 String name,
                 Optional<Macro> caller) {
-            if (callee instanceof Undefined undefined) {
-                throw undefined.error();
-            }
+            Python.requireDefined(callee);
             if (!(callee instanceof Macro macro)) {
                 throw new RenderError(
                         "the chat template calls %s, which is '%s' and no macro"
@@ -381,33 +378,14 @@ sealed interface Expression {
             Arguments values = arguments.evaluate(rendering);
             return Lazy.over(
                     source,
-                    new Iterator<>() {
-                        private Optional<Object> next = Optional.empty();
-
-                        @Override
-                        public boolean hasNext() {
-                            while (next.isEmpty() && items.hasNext()) {
-                                Object item = items.next();
+                    new Kept(
+                            items,
+                            item -> {
                                 Object tested =
                                         way.map(place -> Members.at(item, place)).orElse(item);
                                 budget.take(1);
-                                if (test.body().holds(budget, tested, values) == kept) {
-                                    next = Optional.of(item);
-                                }
-                            }
-                            return next.isPresent();
-                        }
-
-                        @Override
-                        public Object next() {
-                            if (!hasNext()) {
-                                throw new NoSuchElementException();
-                            }
-                            Object item = next.get();
-                            next = Optional.empty();
-                            return item;
-                        }
-                    });
+                                return test.body().holds(budget, tested, values) == kept;
+                            }));
         }
     }
 

@@ -144,9 +144,7 @@ final class Filters {
     }
 
     private static Filter filter(String name, String parameters, Body body) {
-        Signature signature =
-                parameters.isEmpty() ? Signature.of() : Signature.of(parameters.split(" "));
-        return new Filter(name, signature, body);
+        return new Filter(name, Signature.parse(parameters), body);
     }
 
     @FunctionalInterface

@@ -20,9 +20,8 @@ final class Members {
 
     /** {@code value.name}: first what Python has under that name, then what the value holds. */
     static Object attribute(Object value, String name) {
-        if (value instanceof Undefined undefined) {
-            throw undefined.error();
-        } else if (value instanceof Namespace namespace) {
+        Python.requireDefined(value);
+        if (value instanceof Namespace namespace) {
             return namespace.get(name);
         } else if (value instanceof Loop loop) {
             return loop.attribute(name);
@@ -34,9 +33,7 @@ final class Members {
 
     /** {@code value[item]}: first what the value holds, then what Python has under that name. */
     static Object item(Object value, Object item) {
-        if (value instanceof Undefined undefined) {
-            throw undefined.error();
-        }
+        Python.requireDefined(value);
         Optional<Object> held = held(value, item);
         if (held.isPresent()) {
             return held.get();
@@ -104,9 +101,7 @@ final class Members {
 
     /** {@code value[from:to:step]}, each of them an int or None. */
     static Object slice(Budget budget, Object value, Object from, Object to, Object step) {
-        if (value instanceof Undefined undefined) {
-            throw undefined.error();
-        }
+        Python.requireDefined(value);
         long stride = step == None.NONE ? 1 : Arguments.requireInteger(step);
         if (stride == 0) {
             throw new RenderError("the chat template slices with a step of 0");

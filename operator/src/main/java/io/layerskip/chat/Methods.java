@@ -247,12 +247,10 @@ final class Methods {
     }
 
     private static Method str(String name, String parameters, Function<StrCall, Object> body) {
-        Signature signature =
-                parameters.isEmpty() ? Signature.of() : Signature.of(parameters.split(" "));
         return new Method(
                 Owner.STR,
                 name,
-                signature,
+                Signature.parse(parameters),
                 (self, arguments) -> {
                     Str text = (Str) self;
                     arguments.budget().takeText(text.text().length());

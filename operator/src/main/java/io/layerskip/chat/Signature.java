@@ -49,6 +49,11 @@ record Signature(List<Parameter> parameters, boolean takesMore, boolean takesKey
         return new Signature(list, false, false);
     }
 
+    /** The same, of one text with spaces between the parameters. */
+    static Signature parse(String parameters) {
+        return parameters.isEmpty() ? of() : of(parameters.split(" "));
+    }
+
     /** The same, and any further positional arguments. */
     Signature andMore() {
         return new Signature(parameters, true, takesKeywords);

@@ -5,7 +5,6 @@ import io.layerskip.chat.Values.Namespace;
 import io.layerskip.chat.Values.Undefined;
 import java.util.Iterator;
 import java.util.List;
-import java.util.NoSuchElementException;
 import java.util.Optional;
 
 /** A part of a template that does something. */
@@ -63,9 +62,10 @@ sealed interface Statement {
         public Flow execute(Rendering rendering) {
             Object all = rendering.evaluate(items);
             Iterator<Object> iterator = Python.iterate(rendering.budget(), all);
+            Scope scope = rendering.scope();
             Loop loop =
                     condition.isPresent()
-                            ? Loop.over(new Chosen(rendering, iterator, rendering.scope()))
+                            ? Loop.over(new Kept(iterator, item -> holds(rendering, item, scope)))
                             : all instanceof Lazy
                                     ? Loop.over(iterator)
                                     : Loop.over(iterator, Python.length(all));
@@ -82,42 +82,10 @@ sealed interface Statement {
             return isEmpty ? rendering.execute(otherwise, rendering.scope().inner()) : Flow.ON;
         }
 
-        /** The items that the condition holds for, each looked at when its turn comes. */
-        private final class Chosen implements Iterator<Object> {
-
-            private final Rendering rendering;
-            private final Iterator<Object> all;
-            private final Scope scope;
-            private Optional<Object> next = Optional.empty();
-
-            Chosen(Rendering rendering, Iterator<Object> all, Scope scope) {
-                this.rendering = rendering;
-                this.all = all;
-                this.scope = scope;
-            }
-
-            @Override
-            public boolean hasNext() {
-                while (next.isEmpty() && all.hasNext()) {
-                    Object item = all.next();
-                    Scope inner = scope.inner();
-                    target.assign(rendering.budget(), inner, item);
-                    if (Python.isTrue(rendering.evaluate(condition.orElseThrow(), inner))) {
-                        next = Optional.of(item);
-                    }
-                }
-                return next.isPresent();
-            }
-
-            @Override
-            public Object next() {
-                if (!hasNext()) {
-                    throw new NoSuchElementException();
-                }
-                Object item = next.get();
-                next = Optional.empty();
-                return item;
-            }
+        private boolean holds(Rendering rendering, Object item, Scope scope) {
+            Scope inner = scope.inner();
+            target.assign(rendering.budget(), inner, item);
+            return Python.isTrue(rendering.evaluate(condition.orElseThrow(), inner));
         }
     }
 
@@ -200,9 +168,7 @@ sealed interface Statement {
         record Several(List<Target> targets) implements Target {
             @Override
             public void assign(Budget budget, Scope scope, Object value) {
-                if (value instanceof Undefined undefined) {
-                    throw undefined.error();
-                }
+                Python.requireDefined(value);
                 List<Object> items = Python.toList(budget, value);
                 if (items.size() != targets.size()) {
                     throw new RenderError(

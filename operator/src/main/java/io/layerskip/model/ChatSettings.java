@@ -37,7 +37,7 @@ public record ChatSettings(
     /** The file that holds a template and nothing else. */
     public static final String TEMPLATE_FILE = "chat_template.jinja";
 
-    private static final String TEMPLATE_FIELD = "chat_template";
+    static final String TEMPLATE_FIELD = "chat_template";
     private static final int MAX_TEMPLATE_BYTES = 1 << 20;
 
     private static final List<String> TOKEN_FIELDS =
@@ -54,13 +54,6 @@ public record ChatSettings(
         templates = Map.copyOf(templates);
         specialTokens = Map.copyOf(specialTokens);
         additionalSpecialTokens = List.copyOf(additionalSpecialTokens);
-    }
-
-    /** Whether a folder has any template, read or not. */
-    static boolean areIn(Path folder) throws CheckpointException {
-        Path config = folder.resolve(TokenizerConfig.FILE);
-        return Files.exists(folder.resolve(TEMPLATE_FILE))
-                || Files.exists(config) && TokenizerConfig.fields(config).has(TEMPLATE_FIELD);
     }
 
     /** A checkpoint's files by their names. */

@@ -67,7 +67,9 @@ final class DjlTokenizer implements Tokenizer {
         TokenizerVocabulary vocabulary =
                 TokenizerVocabulary.read(name, json, vocabSize, config.padToken());
         Optional<ObjectNode> postProcessor = config.postProcessor(vocabulary.addedTokens());
-        boolean isForChats = ChatSettings.areIn(file.toAbsolutePath().getParent());
+        boolean isForChats =
+                config.hasChatTemplate()
+                        || Files.exists(file.resolveSibling(ChatSettings.TEMPLATE_FILE));
         NativeTokenizerLibrary.load();
         DjlTokenizer tokenizer;
         try {

@@ -52,6 +52,19 @@ final class MarkedTokenizer implements AutoCloseable {
             return Optional.empty();
         }
         MarkedTokenizer marked = new MarkedTokenizer(tokenizer, marks);
+        try {
+            if (marked.findsItsMarks()) {
+                return Optional.of(marked);
+            }
+        } catch (RuntimeException e) {
+            marked.close();
+            throw e;
+        }
+        marked.close();
+        return Optional.empty();
+    }
+
+    private boolean findsItsMarks() {
         for (Map.Entry<String, Integer> token : marks.ids().entrySet()) {
             int[] ids = DjlTokenizer.ids(tokenizer.encode(token.getKey(), false, false));
             if (!Arrays.equals(ids, new int[] {token.getValue()})) {
@@ -59,11 +72,10 @@ final class MarkedTokenizer implements AutoCloseable {
                         "Chat requests are refused: the tokenizer makes {} of a text for token {}",
                         Arrays.toString(ids),
                         token.getValue());
-                marked.close();
-                return Optional.empty();
+                return false;
             }
         }
-        return Optional.of(marked);
+        return true;
     }
 
     /** For plain prompts, in which no special token is found. */

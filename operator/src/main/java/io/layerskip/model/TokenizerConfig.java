@@ -16,13 +16,15 @@ import java.util.Optional;
  * post-processor; one that is missing beside the other counts as false, as in transformers.
  *
  * @param padToken fills batches in training, and so may lie beyond the model's vocabulary
+ * @param hasChatTemplate whether it has any, read or not
  */
 record TokenizerConfig(
         Optional<String> padToken,
         Optional<String> bosToken,
         Optional<String> eosToken,
         Optional<Boolean> addBosToken,
-        Optional<Boolean> addEosToken) {
+        Optional<Boolean> addEosToken,
+        boolean hasChatTemplate) {
 
     static final String FILE = "tokenizer_config.json";
     static final int MAX_FILE_BYTES = 16 << 20;
@@ -40,20 +42,17 @@ record TokenizerConfig(
                     Optional.empty(),
                     Optional.empty(),
                     Optional.empty(),
-                    Optional.empty());
+                    Optional.empty(),
+                    false);
         }
-        JsonFields fields = fields(file);
+        JsonFields fields = JsonFields.read(file, MAX_FILE_BYTES);
         return new TokenizerConfig(
                 token(fields, "pad_token"),
                 token(fields, "bos_token"),
                 token(fields, "eos_token"),
                 flag(fields, "add_bos_token"),
-                flag(fields, "add_eos_token"));
-    }
-
-    /** The fields of a tokenizer_config.json that is there. */
-    static JsonFields fields(Path file) throws CheckpointException {
-        return JsonFields.read(file, MAX_FILE_BYTES);
+                flag(fields, "add_eos_token"),
+                fields.has(ChatSettings.TEMPLATE_FIELD));
     }
 
     /** A string, or an object that describes an added token. */
