@@ -22,6 +22,7 @@ final class RunTotalsCounter {
     /** Names the state in savepoints; it stays. */
     private static final String STATE = "totals";
 
+    /** By name, in the order of the record's components. */
     private static final Map<String, ToLongFunction<RunTotals>> PARTS = parts();
 
     private final Map<String, LongCounter> counters = new LinkedHashMap<>();
@@ -81,19 +82,15 @@ final class RunTotalsCounter {
     }
 
     static RunTotals read(Map<String, Object> accumulators) {
-        Map<String, Long> sums = new LinkedHashMap<>();
-        accumulators.forEach(
-                (name, value) -> {
-                    if (name.startsWith(PREFIX) && value instanceof Long number) {
-                        sums.merge(name.substring(name.lastIndexOf('.') + 1), number, Long::sum);
-                    }
-                });
-        return new RunTotals(
-                sums.getOrDefault("records", 0L),
-                sums.getOrDefault("deadLetters", 0L),
-                sums.getOrDefault("promptTokens", 0L),
-                sums.getOrDefault("completionTokens", 0L),
-                sums.getOrDefault("draftedTokens", 0L),
-                sums.getOrDefault("acceptedTokens", 0L));
+        long[] sums = PARTS.keySet().stream().mapToLong(part -> sum(part, accumulators)).toArray();
+        return new RunTotals(sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]);
+    }
+
+    /** Of all operators. */
+    private static long sum(String part, Map<String, Object> accumulators) {
+        return accumulators.entrySet().stream()
+                .filter(e -> e.getKey().startsWith(PREFIX) && e.getKey().endsWith("." + part))
+                .mapToLong(e -> (Long) e.getValue())
+                .sum();
     }
 }

@@ -46,7 +46,6 @@ final class DemoCommand implements Callable<Integer> {
     private static final int COMPARED_ROUNDS = 5;
 
     private static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(1);
-    private static final Duration PATIENCE = Duration.ofSeconds(80);
 
     @Option(
             names = "--keep-running",
@@ -86,11 +85,11 @@ final class DemoCommand implements Callable<Integer> {
 
         // The first answer shows that the model is loaded, which is not what is timed.
         sender.send("warm-up", prompts.get(0));
-        await(1, job, report, "loading the model");
+        LocalAnswers.await(1, job, "loading the model", report::show);
         long tokensBefore = report.tokens();
         long start = System.nanoTime();
-        int sent = 1 + send(prompts, sender);
-        await(sent, job, report, "answers");
+        int sent = send(prompts, sender);
+        LocalAnswers.await(sent, job, "answers", report::show);
         double seconds = (double) (System.nanoTime() - start) / TimeUnit.SECONDS.toNanos(1);
         double tokensPerSecond = (report.tokens() - tokensBefore) / seconds;
 
@@ -142,24 +141,6 @@ final class DemoCommand implements Callable<Integer> {
             sender.sendRaw("bad-" + i, bad.get(i));
         }
         return ROUNDS * prompts.size() + bad.size();
-    }
-
-    private static void await(int answers, LocalJob job, DemoReport report, String task)
-            throws IOException, InterruptedException {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        try (Progress progress = Progress.of(task, answers - report.answers())) {
-            while (report.answers() < answers) {
-                if (System.nanoTime() > deadline) {
-                    throw new IOException(
-                            "%d of %d answers after %d s"
-                                    .formatted(report.answers(), answers, PATIENCE.toSeconds()));
-                }
-                for (ConsumerRecord<byte[], byte[]> answer : job.poll()) {
-                    report.show(answer);
-                    progress.step();
-                }
-            }
-        }
     }
 
     /** Completes the lines of the standard input until the process is ended. */

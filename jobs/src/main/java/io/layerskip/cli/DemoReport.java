@@ -112,10 +112,6 @@ final class DemoReport {
         return header == null ? "?" : new String(header.value(), StandardCharsets.UTF_8);
     }
 
-    int answers() {
-        return completionCount + deadLetterCount;
-    }
-
     long tokens() {
         return tokens;
     }

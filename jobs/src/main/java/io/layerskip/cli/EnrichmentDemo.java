@@ -22,7 +22,6 @@ final class EnrichmentDemo {
 
     private static final JsonMapper JSON = new JsonMapper();
     private static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(1);
-    private static final Duration PATIENCE = Duration.ofSeconds(80);
 
     /** So many are shown. */
     private static final int SHOWN = 12;
@@ -31,6 +30,13 @@ final class EnrichmentDemo {
     private static final String FIELD = "meaning";
 
     private final PrintWriter out;
+
+    /** What came back. */
+    private static final class Counts {
+        private int enriched;
+        private int asReference;
+        private int deadLetters;
+    }
 
     EnrichmentDemo(PrintWriter out) {
         this.out = out;
@@ -78,39 +84,8 @@ final class EnrichmentDemo {
 
     private void report(Map<String, GoldenPrompt> sent, LocalJob job)
             throws IOException, InterruptedException {
-        int enriched = 0;
-        int asReference = 0;
-        int deadLetters = 0;
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        try (Progress progress = Progress.of("messages", sent.size() + 1)) {
-            while (enriched + deadLetters < sent.size() + 1) {
-                if (System.nanoTime() > deadline) {
-                    throw new IOException(
-                            "%d of %d messages after %d s"
-                                    .formatted(
-                                            enriched + deadLetters,
-                                            sent.size() + 1,
-                                            PATIENCE.toSeconds()));
-                }
-                for (ConsumerRecord<byte[], byte[]> record : job.poll()) {
-                    progress.step();
-                    if (record.topic().equals(LocalJob.DEAD_LETTERS)) {
-                        deadLetters++;
-                        out.println(DemoReport.inOneLine(DemoReport.error(record)));
-                        continue;
-                    }
-                    if (enriched++ < SHOWN) {
-                        out.println(
-                                DemoReport.inOneLine(
-                                        new String(record.value(), StandardCharsets.UTF_8)));
-                    }
-                    JsonNode message = JSON.readTree(record.value());
-                    JsonNode reference =
-                            JSON.readTree(sent.get(message.path("id").asText()).completion());
-                    asReference += message.path(FIELD).equals(reference) ? 1 : 0;
-                }
-            }
-        }
+        Counts counts = new Counts();
+        LocalAnswers.await(sent.size() + 1, job, "messages", record -> show(record, sent, counts));
         out.println("...");
         out.printf(
                 """
@@ -118,7 +93,23 @@ final class EnrichmentDemo {
                 messages enriched   %d (%d exactly as the reference)
                 dead letters        %d
                 """,
-                enriched, asReference, deadLetters);
+                counts.enriched, counts.asReference, counts.deadLetters);
         out.flush();
+    }
+
+    private void show(
+            ConsumerRecord<byte[], byte[]> record, Map<String, GoldenPrompt> sent, Counts counts)
+            throws IOException {
+        if (record.topic().equals(LocalJob.DEAD_LETTERS)) {
+            counts.deadLetters++;
+            out.println(DemoReport.inOneLine(DemoReport.error(record)));
+            return;
+        }
+        if (counts.enriched++ < SHOWN) {
+            out.println(DemoReport.inOneLine(new String(record.value(), StandardCharsets.UTF_8)));
+        }
+        JsonNode message = JSON.readTree(record.value());
+        JsonNode reference = JSON.readTree(sent.get(message.path("id").asText()).completion());
+        counts.asReference += message.path(FIELD).equals(reference) ? 1 : 0;
     }
 }
