@@ -65,7 +65,8 @@ final class CompletionText {
     }
 
     private void take(int[] tokens, int length) {
-        String added = pending(tokens, length);
+        decoded = characterBorder(tokens, length);
+        String added = pending(tokens, decoded, length);
         this.length = length;
         // A token without text, a special one, is no start for a window: decoders skip it.
         if (!stopped && !added.isEmpty() && !added.endsWith(REPLACEMENT)) {
@@ -83,7 +84,8 @@ final class CompletionText {
         passMinTokens(tokens, length);
         if (!stopped && decoded < length) {
             this.length = length;
-            append(withoutHalfCharacter(pending(tokens, length)));
+            decoded = characterBorder(tokens, length);
+            append(withoutHalfCharacter(pending(tokens, decoded, length)));
             decoded = length;
         }
         return release(text.length());
@@ -98,7 +100,7 @@ final class CompletionText {
         List<String> texts = new ArrayList<>();
         for (int candidate : candidates) {
             longer[length] = candidate;
-            String added = pending(longer, length + 1);
+            String added = pending(longer, characterBorder(longer, length + 1), length + 1);
             texts.add(added.endsWith(REPLACEMENT) ? "" : added);
         }
         return texts;
@@ -128,12 +130,19 @@ final class CompletionText {
         return start;
     }
 
-    private String pending(int[] tokens, int length) {
-        if (decoded < length) {
-            // What the prompt has of a character is not text yet.
-            decoded = characterStart(tokens, decoded);
-        }
-        String before = tokenizer.decode(tokens, windowStart, decoded);
+    /**
+     * Where the decoded text ends: before half a character of the prompt that the next token goes
+     * on with, as that is not text yet.
+     */
+    private int characterBorder(int[] tokens, int length) {
+        int start = decoded < length ? characterStart(tokens, decoded) : decoded;
+        boolean isHalf =
+                start < decoded && tokenizer.decode(tokens, start, decoded).endsWith(REPLACEMENT);
+        return isHalf ? start : decoded;
+    }
+
+    private String pending(int[] tokens, int from, int length) {
+        String before = tokenizer.decode(tokens, windowStart, from);
         String all = tokenizer.decode(tokens, windowStart, length);
         if (!all.startsWith(before)) {
             // It ends in half a character, of which the other half has come.

@@ -19,6 +19,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Streamed text is what the whole has more than the prompt, wherever the prompt ends. */
 class StreamedTextTest {
 
+    /** The token of the byte 0x80, which can only continue a character. */
+    private static final int[] STRAY_BYTE = {3 + 0x80};
+
     @TempDir Path folder;
 
     @ParameterizedTest
@@ -57,6 +60,41 @@ class StreamedTextTest {
                 }
             }
         }
+    }
+
+    @Test
+    void aByteThatContinuesNothingLeavesTheTextBeforeItAlone() throws IOException {
+        try (Tokenizer tokenizer = byteFallback()) {
+            int[] tokens = with(tokenizer.encode("okok"), STRAY_BYTE, letters(tokenizer, "ok"));
+            for (int cut = 1; cut <= tokens.length; cut++) {
+                assertStreamed(tokenizer, tokens, cut);
+            }
+        }
+    }
+
+    @Test
+    void askingForTheTextsOfNextTokensLeavesNoTrace() throws IOException {
+        try (Tokenizer tokenizer = byteFallback()) {
+            int[] prompt = tokenizer.encode("okok");
+            int[] next = letters(tokenizer, "ok");
+            int[] tokens = with(prompt, next);
+            CompletionText text = new CompletionText(tokenizer, List.of(), prompt);
+
+            assertThat(text.textsOfNext(with(STRAY_BYTE, next), prompt, prompt.length))
+                    .containsExactly("", "ok");
+            assertThat(text.advance(tokens, tokens.length)).isEqualTo("ok");
+        }
+    }
+
+    /** The tokens of a text that follows another. */
+    private static int[] letters(Tokenizer tokenizer, String text) {
+        int[] tokens = tokenizer.encode("a" + text);
+        int[] before = tokenizer.encode("a");
+        return Arrays.copyOfRange(tokens, before.length, tokens.length);
+    }
+
+    private static int[] with(int[]... parts) {
+        return Arrays.stream(parts).flatMapToInt(Arrays::stream).toArray();
     }
 
     private Tokenizer byteFallback() throws IOException {
