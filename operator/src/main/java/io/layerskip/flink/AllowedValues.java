@@ -68,11 +68,13 @@ public record AllowedValues<T>(Predicate<T> check, String words, boolean require
         return matching(value -> true, "true or false");
     }
 
-    /** The constants of an enum that has several. */
+    /** The constants of an enum that has several, as Flink reads them: by their texts. */
     public static <E extends Enum<E>> AllowedValues<E> anyOf(Class<E> type) {
         String names =
-                Stream.of(type.getEnumConstants()).map(E::name).collect(Collectors.joining(", "));
-        return matching(value -> true, names.replaceFirst(", (\\w+)$", " or $1"));
+                Stream.of(type.getEnumConstants())
+                        .map(E::toString)
+                        .collect(Collectors.joining(", "));
+        return matching(value -> true, names.replaceFirst(", ([\\w-]+)$", " or $1"));
     }
 
     @Override

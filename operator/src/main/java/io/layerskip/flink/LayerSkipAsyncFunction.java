@@ -7,7 +7,6 @@ import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
-import io.layerskip.forward.OnnxRuntimeCleanup;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
 import java.time.Duration;
@@ -161,9 +160,7 @@ public final class LayerSkipAsyncFunction
      */
     @Override
     public void open(OpenContext context) throws Exception {
-        getRuntimeContext()
-                .registerUserCodeClassLoaderReleaseHookIfAbsent(
-                        OnnxRuntimeCleanup.class.getName(), OnnxRuntimeCleanup::release);
+        SharedEngine.cleanUpAfter(getRuntimeContext());
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
         long start = System.nanoTime();
         opened =

@@ -15,7 +15,6 @@ import java.io.Serializable;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
@@ -106,47 +105,26 @@ public final class LayerSkipConfiguration implements Serializable {
      * be read here; if not, each chat is refused when the TaskManager has opened the model.
      *
      * @param loader looks for a model on the class path
+     * @param sample a chat like those that the job makes: a template may refuse a role
      * @throws IllegalConfigurationException if it has no chat template, or one that cannot be
-     *     interpreted
-     */
-    public void checkChats(ClassLoader loader) {
-        checkChats(loader, Optional.empty());
-    }
-
-    /**
-     * As {@link #checkChats(ClassLoader)}, and that the model renders a chat like one that the job
-     * makes: a template may refuse a role.
-     *
-     * @throws IllegalConfigurationException also if the template does not take it
+     *     interpreted or does not take the sample
      */
     public void checkChats(ClassLoader loader, Chat sample) {
-        checkChats(loader, Optional.of(sample));
-    }
-
-    private void checkChats(ClassLoader loader, Optional<Chat> sample) {
         try {
             model().openFile(CONFIG, loader).close();
         } catch (IOException e) {
             return;
         }
-        Optional<String> refusal;
         try {
-            ChatFormat format = ChatFormat.of(ChatSettings.read(model(), loader));
-            refusal = format.refusal();
-            if (refusal.isEmpty() && sample.isPresent()) {
-                format.render(sample.get());
-            }
+            ChatFormat.of(ChatSettings.read(model(), loader)).render(sample);
         } catch (IOException | ChatRenderingException e) {
-            refusal = Optional.of(e.getMessage());
+            throw new IllegalConfigurationException(
+                    OptionReader.refusal(
+                            LayerSkipOptions.MODEL_PATH,
+                            model().name(),
+                            "a checkpoint that renders chats; " + e.getMessage()),
+                    e);
         }
-        refusal.ifPresent(
-                reason -> {
-                    throw new IllegalConfigurationException(
-                            OptionReader.refusal(
-                                    LayerSkipOptions.MODEL_PATH,
-                                    model().name(),
-                                    "a checkpoint that renders chats; " + reason));
-                });
     }
 
     /** Where the model is. */

@@ -38,11 +38,10 @@ final class MarkedTokenizer implements AutoCloseable {
             byte[] json, TokenizerVocabulary vocabulary, Optional<ObjectNode> postProcessor)
             throws IOException {
         Map<String, Integer> addedTokens = new HashMap<>(vocabulary.addedTokens());
-        addedTokens.values().removeIf(vocabulary.padding()::get);
+        BitSet hidden = vocabulary.hiddenTokens(false);
+        addedTokens.values().removeIf(hidden::get);
         SpecialTokenMarks marks = new SpecialTokenMarks(addedTokens, vocabulary.specialTokens());
-        TokenizerEdits edits =
-                new TokenizerEdits(
-                        (BitSet) vocabulary.padding().clone(), marks.byId(), postProcessor);
+        TokenizerEdits edits = new TokenizerEdits(hidden, marks.byId(), postProcessor);
         HuggingFaceTokenizer tokenizer;
         try {
             tokenizer = DjlTokenizer.newTokenizer(edits.apply(json, addedTokens));

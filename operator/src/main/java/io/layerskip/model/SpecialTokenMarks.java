@@ -100,10 +100,9 @@ final class SpecialTokenMarks {
     private void mark(String text, StringBuilder marked) {
         int at = 0;
         while (at < text.length()) {
-            int from = at;
             Token found = null;
             for (Token token : tokens.getOrDefault(text.charAt(at), List.of())) {
-                if (text.startsWith(token.text(), from)) {
+                if (text.startsWith(token.text(), at)) {
                     found = token;
                     break;
                 }

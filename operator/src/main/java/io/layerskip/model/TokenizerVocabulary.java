@@ -105,11 +105,6 @@ final class TokenizerVocabulary {
         return specialTokens;
     }
 
-    /** The id of the added token that fills batches, if the model has no such id. */
-    BitSet padding() {
-        return padding;
-    }
-
     /**
      * The ids of the added tokens that are not to be found in a text: the one that fills batches,
      * if the model has no such id, and the special ones if their texts are text like any other.

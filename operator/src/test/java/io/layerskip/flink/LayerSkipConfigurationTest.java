@@ -186,7 +186,7 @@ final class LayerSkipConfigurationTest {
         LayerSkipConfiguration configuration = withModel(folder, "1");
         ClassLoader loader = getClass().getClassLoader();
 
-        assertThatThrownBy(() -> configuration.checkChats(loader))
+        assertThatThrownBy(() -> configuration.checkChats(loader, chatOf("user")))
                 .isInstanceOf(IllegalConfigurationException.class)
                 .hasMessageStartingWith(
                         "option layerskip.model.path is %s; allowed: a checkpoint that renders"
@@ -194,13 +194,14 @@ final class LayerSkipConfigurationTest {
                         folder);
 
         Files.writeString(folder.resolve("chat_template.jinja"), "{% nonsense %}");
-        assertThatThrownBy(() -> configuration.checkChats(loader))
+        assertThatThrownBy(() -> configuration.checkChats(loader, chatOf("user")))
                 .hasMessageEndingWith(
                         "the chat template 'default' in chat_template.jinja cannot be interpreted:"
                                 + " unknown tag 'nonsense' at line 1, column 4");
 
         Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages }}");
-        assertThatCode(() -> configuration.checkChats(loader)).doesNotThrowAnyException();
+        assertThatCode(() -> configuration.checkChats(loader, chatOf("user")))
+                .doesNotThrowAnyException();
     }
 
     @Test
@@ -235,7 +236,7 @@ final class LayerSkipConfigurationTest {
 
         assertThatCode(() -> configuration.checkAgainstModel(getClass().getClassLoader()))
                 .doesNotThrowAnyException();
-        assertThatCode(() -> configuration.checkChats(getClass().getClassLoader()))
+        assertThatCode(() -> configuration.checkChats(getClass().getClassLoader(), chatOf("user")))
                 .doesNotThrowAnyException();
     }
 

@@ -1,8 +1,6 @@
 package io.layerskip.sql;
 
 import java.util.Locale;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** What becomes of a prompt of more tokens than there may be. */
 enum ContextOverflowAction {
@@ -12,14 +10,6 @@ enum ContextOverflowAction {
     TRUNCATED_HEAD_LOG,
     SKIPPED,
     SKIPPED_LOG;
-
-    /** As they stand in a statement, in words. */
-    static String words() {
-        return Stream.of(values())
-                .map(ContextOverflowAction::toString)
-                .collect(Collectors.joining(", "))
-                .replaceFirst(", ([\\w-]+)$", " or $1");
-    }
 
     /** Whether the row is left out. */
     boolean skips() {

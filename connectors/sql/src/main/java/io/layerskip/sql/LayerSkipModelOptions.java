@@ -1,5 +1,6 @@
 package io.layerskip.sql;
 
+import static io.layerskip.flink.AllowedValues.anyOf;
 import static io.layerskip.flink.AllowedValues.matching;
 import static io.layerskip.flink.AllowedValues.number;
 import static io.layerskip.flink.AllowedValues.option;
@@ -81,7 +82,7 @@ public final class LayerSkipModelOptions {
                     key("response-format")
                             .enumType(ResponseFormat.class)
                             .defaultValue(ResponseFormat.TEXT),
-                    matching(format -> true, ResponseFormat.words()),
+                    anyOf(ResponseFormat.class),
                     "What a completion has to be: any text, or a JSON object; a row whose completion"
                             + " is none has no completion.");
 
@@ -99,7 +100,7 @@ public final class LayerSkipModelOptions {
                     key("context-overflow-action")
                             .enumType(ContextOverflowAction.class)
                             .defaultValue(ContextOverflowAction.TRUNCATED_TAIL),
-                    matching(action -> true, ContextOverflowAction.words()),
+                    anyOf(ContextOverflowAction.class),
                     "What becomes of a prompt of more than max-context-size tokens: it loses its"
                             + " tail or its head, or its row is left out of the result; and whether"
                             + " the log tells.");

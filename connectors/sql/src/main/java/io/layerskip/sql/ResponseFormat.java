@@ -35,11 +35,6 @@ enum ResponseFormat {
     /** Why a completion is not of this format; empty if it is. */
     abstract Optional<String> refusal(String completion);
 
-    /** As they stand in a statement, in words. */
-    static String words() {
-        return TEXT + " or " + JSON_OBJECT;
-    }
-
     /** As it stands in a statement: {@code json_object}. */
     @Override
     public String toString() {
