@@ -50,8 +50,8 @@ final class Arithmetic {
     private static Object repeated(Budget budget, Object value, long times) {
         long count = Math.max(0, times);
         if (value instanceof Str text) {
-            // A text of one character and a large count must not overflow.
-            budget.checkLength(count);
+            // Before the product, which a large count must not make overflow.
+            budget.take(count);
             budget.takeText(count * text.text().length());
             Str.Builder repeated = new Str.Builder();
             for (long i = 0; i < count; i++) {
@@ -59,7 +59,7 @@ final class Arithmetic {
             }
             return repeated.build();
         } else if (value instanceof ListValue list) {
-            budget.checkLength(count);
+            budget.take(count);
             budget.take(count * list.items().size());
             List<Object> repeated = new ArrayList<>();
             for (long i = 0; i < count; i++) {
@@ -126,15 +126,37 @@ final class Arithmetic {
             }
             case "//" -> {
                 requireDivisor(b);
-                yield Math.floor(a / b);
+                yield floorQuotient(a, b);
             }
             case "%" -> {
                 requireDivisor(b);
-                double remainder = a % b;
-                yield remainder != 0 && remainder < 0 != b < 0 ? remainder + b : remainder;
+                yield floorRemainder(a, b);
             }
             default -> doublePower(a, b);
         };
+    }
+
+    /** With the sign of the divisor. */
+    private static double floorRemainder(double a, double b) {
+        double remainder = a % b;
+        if (remainder == 0) {
+            return Math.copySign(0.0, b);
+        }
+        return remainder < 0 != b < 0 ? remainder + b : remainder;
+    }
+
+    /**
+     * CPython's {@code float_floor_div}: of 1.0 and 0.1 it is 9.0, since 0.1 is a little more than
+     * a tenth, while their quotient is rounded to 10.0.
+     */
+    private static double floorQuotient(double a, double b) {
+        double remainder = a % b;
+        double quotient = (a - remainder) / b - (remainder != 0 && remainder < 0 != b < 0 ? 1 : 0);
+        if (quotient == 0) {
+            return Math.copySign(0.0, a / b);
+        }
+        double floor = Math.floor(quotient);
+        return quotient - floor > 0.5 ? floor + 1 : floor;
     }
 
     /** Python has no infinite or undefined powers of finite numbers, and complex ones. */

@@ -38,6 +38,12 @@ final class Budget {
         take(1 + characters / CHARACTERS_A_STEP);
     }
 
+    /** Takes what looking for a part everywhere in a text may cost. */
+    void takeSearch(Str text, String part) {
+        long steps = 1 + text.text().length() / CHARACTERS_A_STEP;
+        take(steps * (1 + part.length() / CHARACTERS_A_STEP));
+    }
+
     /** Refuses a text of that length if it is too long. */
     void checkLength(long characters) {
         if (characters > MAX_CHARACTERS) {

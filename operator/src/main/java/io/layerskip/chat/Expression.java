@@ -172,7 +172,7 @@ sealed interface Expression {
     record Attribute(Expression of, String name) implements Expression {
         @Override
         public Object evaluate(Rendering rendering) {
-            return Members.attribute(rendering.evaluate(of), name);
+            return Members.attribute(rendering.budget(), rendering.evaluate(of), name);
         }
     }
 
@@ -181,7 +181,7 @@ sealed interface Expression {
         @Override
         public Object evaluate(Rendering rendering) {
             Object value = rendering.evaluate(of);
-            return Members.item(value, rendering.evaluate(item));
+            return Members.item(rendering.budget(), value, rendering.evaluate(item));
         }
     }
 
@@ -283,7 +283,11 @@ sealed interface Expression {
                 throw Members.unsupported(self, name);
             }
             return MacroCall.call(
-                    rendering, Members.attribute(self, name), passed, name, Optional.empty());
+                    rendering,
+                    Members.attribute(rendering.budget(), self, name),
+                    passed,
+                    name,
+                    Optional.empty());
         }
     }
 
@@ -328,7 +332,8 @@ sealed interface Expression {
             Object way = rendering.evaluate(path);
             Optional<Object> otherwise =
                     absent.map(rendering::evaluate).filter(value -> value != None.NONE);
-            return mapped(source, items, item -> Members.at(item, way, otherwise));
+            return mapped(
+                    source, items, item -> Members.at(rendering.budget(), item, way, otherwise));
         }
     }
 
@@ -382,7 +387,13 @@ sealed interface Expression {
                             items,
                             item -> {
                                 Object tested =
-                                        way.map(place -> Members.at(item, place)).orElse(item);
+                                        way.map(
+                                                        place ->
+                                                                Members.at(
+                                                                        rendering.budget(),
+                                                                        item,
+                                                                        place))
+                                                .orElse(item);
                                 budget.take(1);
                                 return test.body().holds(budget, tested, values) == kept;
                             }));

@@ -67,7 +67,7 @@ final class Filters {
                             text(
                                     "trim",
                                     "chars?",
-                                    (b, s, a) -> StrMethods.strip(s, a.some(0), Ends.BOTH)),
+                                    (b, s, a) -> StrMethods.strip(b, s, a.some(0), Ends.BOTH)),
                             text("upper", "", (b, s, a) -> s.upper()),
                             text("lower", "", (b, s, a) -> s.lower()),
                             text("capitalize", "", (b, s, a) -> StrMethods.capitalize(s)),
@@ -95,8 +95,8 @@ final class Filters {
                                     "safe",
                                     "",
                                     (r, value, a) -> new SafeText(Texts.of(r.budget(), value))),
-                            filter("length", "", (r, value, a) -> Python.length(value)),
-                            filter("count", "", (r, value, a) -> Python.length(value)),
+                            filter("length", "", (r, value, a) -> Python.length(r.budget(), value)),
+                            filter("count", "", (r, value, a) -> Python.length(r.budget(), value)),
                             filter("default", "default_value? boolean?", Filters::orDefault),
                             filter("d", "default_value? boolean?", Filters::orDefault),
                             filter("first", "", Filters::first),
@@ -220,7 +220,7 @@ final class Filters {
         }
         List<Object> items = new ArrayList<>();
         for (Object item : Python.toList(rendering.budget(), value)) {
-            items.add(Members.at(item, path.get()));
+            items.add(Members.at(rendering.budget(), item, path.get()));
         }
         return StrMethods.join(rendering.budget(), separator, new ListValue(items), false);
     }
@@ -242,16 +242,7 @@ final class Filters {
 
     private static Object indent(Rendering rendering, Object value, Arguments arguments) {
         Budget budget = rendering.budget();
-        Object width = arguments.value(0, 4L);
-        Str indention =
-                width instanceof Str text
-                        ? text
-                        : (Str)
-                                Arithmetic.apply(
-                                        budget,
-                                        "*",
-                                        Str.ofTemplate(" "),
-                                        (long) Arguments.requireInteger(width));
+        Str indention = indention(budget, arguments.value(0, 4L));
         Str newline = Str.ofTemplate("\n");
         List<Object> lines =
                 StrMethods.splitLines(budget, Arguments.requireText(value).plus(newline), false)
@@ -278,7 +269,7 @@ final class Filters {
         Python.requireDefined(value);
         Object absent = arguments.value(0, 0L);
         if (value instanceof Str text) {
-            String digits = number(text);
+            String digits = number(rendering.budget(), text);
             if (INTEGER.matcher(digits).matches()) {
                 return parseLong(digits);
             }
@@ -292,8 +283,9 @@ final class Filters {
         return absent;
     }
 
-    private static String number(Str text) {
-        String stripped = StrMethods.strip(text, Optional.empty(), Ends.BOTH).text();
+    private static String number(Budget budget, Str text) {
+        budget.takeText(text.text().length());
+        String stripped = StrMethods.strip(budget, text, Optional.empty(), Ends.BOTH).text();
         boolean isOther =
                 stripped.length() > MAX_NUMBER_CHARACTERS
                         || stripped.indexOf('_') >= 0
@@ -326,7 +318,7 @@ final class Filters {
         if (Python.isNumber(value)) {
             return Python.number(value).doubleValue();
         } else if (value instanceof Str text) {
-            String digits = number(text);
+            String digits = number(rendering.budget(), text);
             if (FLOAT.matcher(digits).matches()) {
                 return Double.parseDouble(digits);
             }
@@ -373,20 +365,29 @@ final class Filters {
     private static Object sum(Rendering rendering, Object value, Arguments arguments) {
         Object sum = arguments.value(1, 0L);
         for (Object item : Python.toList(rendering.budget(), value)) {
-            Object part = arguments.some(0).map(path -> Members.at(item, path)).orElse(item);
+            Object part =
+                    arguments
+                            .some(0)
+                            .map(path -> Members.at(rendering.budget(), item, path))
+                            .orElse(item);
             sum = Arithmetic.apply(rendering.budget(), "+", sum, part);
         }
         return sum;
     }
 
     /** What an item is compared by: the value at a path, in lower case if it is a text. */
-    private static Object key(Object item, Optional<Object> path, boolean caseSensitive) {
+    private static Object key(
+            Budget budget, Object item, Optional<Object> path, boolean caseSensitive) {
         if (path.isPresent() && path.get().toString().contains(",")) {
             throw new RenderError(
                     "the chat template sorts by several attributes, which is not supported");
         }
-        Object key = path.map(way -> Members.at(item, way)).orElse(item);
-        return key instanceof Str text && !caseSensitive ? text.lower() : key;
+        Object key = path.map(way -> Members.at(budget, item, way)).orElse(item);
+        if (key instanceof Str text && !caseSensitive) {
+            budget.takeText(text.text().length());
+            return text.lower();
+        }
+        return key;
     }
 
     private static Object extreme(Budget budget, Object value, Arguments arguments, int sign) {
@@ -396,10 +397,10 @@ final class Filters {
             return new Undefined("there is no item to aggregate");
         }
         Object best = items.next();
-        Object bestKey = key(best, arguments.some(1), caseSensitive);
+        Object bestKey = key(budget, best, arguments.some(1), caseSensitive);
         while (items.hasNext()) {
             Object item = items.next();
-            Object key = key(item, arguments.some(1), caseSensitive);
+            Object key = key(budget, item, arguments.some(1), caseSensitive);
             if (Python.compare(budget, key, bestKey) * sign > 0) {
                 best = item;
                 bestKey = key;
@@ -431,6 +432,7 @@ final class Filters {
                                 item ->
                                         new Keyed(
                                                 key(
+                                                        rendering.budget(),
                                                         item,
                                                         arguments.some(2),
                                                         arguments.flag(1, false)),
@@ -451,6 +453,7 @@ final class Filters {
                                 item ->
                                         new Keyed(
                                                 key(
+                                                        rendering.budget(),
                                                         ((TupleValue) item).items().get(place),
                                                         Optional.empty(),
                                                         arguments.flag(0, false)),
@@ -465,7 +468,7 @@ final class Filters {
         List<Object> seen = new ArrayList<>();
         List<Object> unique = new ArrayList<>();
         for (Object item : Python.toList(budget, value)) {
-            Object key = key(item, arguments.some(1), arguments.flag(0, false));
+            Object key = key(budget, item, arguments.some(1), arguments.flag(0, false));
             requireHashable(key);
             boolean isNew = true;
             for (int i = 0; i < seen.size() && isNew; i++) {
@@ -490,7 +493,7 @@ final class Filters {
 
     private static Object toJson(Rendering rendering, Object value, Arguments arguments) {
         Python.requireDefined(value);
-        Optional<String> indent = arguments.some(1).map(width -> indentation(rendering, width));
+        Optional<Str> indent = arguments.some(1).map(width -> indention(rendering.budget(), width));
         Optional<Object> separators = arguments.some(2);
         List<Object> pair =
                 separators
@@ -509,18 +512,21 @@ final class Filters {
                 value,
                 new JsonText.Style(
                         indent,
-                        Arguments.requireText(pair.get(0)).text(),
-                        Arguments.requireText(pair.get(1)).text(),
+                        Arguments.requireText(pair.get(0)),
+                        Arguments.requireText(pair.get(1)),
                         arguments.flag(3, false),
                         arguments.flag(0, false)));
     }
 
-    private static String indentation(Rendering rendering, Object width) {
-        if (width instanceof Str text) {
-            return text.text();
-        }
-        int spaces = Math.max(0, Arguments.requireInteger(width));
-        rendering.budget().checkLength(spaces);
-        return " ".repeat(spaces);
+    /** A text, or as many spaces as an int says. */
+    private static Str indention(Budget budget, Object width) {
+        return width instanceof Str text
+                ? text
+                : (Str)
+                        Arithmetic.apply(
+                                budget,
+                                "*",
+                                Str.ofTemplate(" "),
+                                (long) Arguments.requireInteger(width));
     }
 }

@@ -61,10 +61,10 @@ final class Functions {
                                     STRFTIME_NOW,
                                     Signature.of("format"),
                                     (rendering, arguments) ->
-                                            Str.ofTemplate(
-                                                    Strftime.format(
-                                                            arguments.text(0).text(),
-                                                            rendering.now()))))
+                                            Strftime.format(
+                                                    rendering.budget(),
+                                                    arguments.text(0),
+                                                    rendering.now())))
                     .collect(
                             Collectors.toMap(
                                     Function::name, java.util.function.Function.identity()));

@@ -25,9 +25,9 @@ final class JsonText {
      * @param asciiOnly whether other characters are escaped
      */
     record Style(
-            Optional<String> indent,
-            String itemSeparator,
-            String keySeparator,
+            Optional<Str> indent,
+            Str itemSeparator,
+            Str keySeparator,
             boolean sortKeys,
             boolean asciiOnly) {}
 
@@ -89,7 +89,7 @@ final class JsonText {
         out.append("[");
         level++;
         for (int i = 0; i < items.size(); i++) {
-            out.append(i == 0 ? "" : style.itemSeparator());
+            out.append(i == 0 ? Str.EMPTY : style.itemSeparator());
             newLine();
             write(items.get(i));
         }
@@ -104,7 +104,7 @@ final class JsonText {
         out.append("{");
         level++;
         for (int i = 0; i < keys.size(); i++) {
-            out.append(i == 0 ? "" : style.itemSeparator());
+            out.append(i == 0 ? Str.EMPTY : style.itemSeparator());
             newLine();
             quote(keys.get(i) instanceof Str key ? key : Texts.of(budget, keys.get(i)));
             out.append(style.keySeparator());
@@ -123,8 +123,12 @@ final class JsonText {
 
     private void newLine() {
         if (style.indent().isPresent()) {
-            budget.takeText((long) level * style.indent().get().length());
-            out.append("\n" + style.indent().get().repeat(level));
+            Str indent = style.indent().get();
+            budget.takeText((long) level * indent.text().length());
+            out.append("\n");
+            for (int i = 0; i < level; i++) {
+                out.append(indent);
+            }
         }
     }
 

@@ -19,7 +19,7 @@ final class Members {
     private Members() {}
 
     /** {@code value.name}: first what Python has under that name, then what the value holds. */
-    static Object attribute(Object value, String name) {
+    static Object attribute(Budget budget, Object value, String name) {
         Python.requireDefined(value);
         if (value instanceof Namespace namespace) {
             return namespace.get(name);
@@ -28,19 +28,20 @@ final class Members {
         } else if (isPythons(value, name)) {
             return pythons(value, name);
         }
-        return held(value, Str.ofTemplate(name)).orElseGet(() -> Undefined.member(value, name));
+        return held(budget, value, Str.ofTemplate(name))
+                .orElseGet(() -> Undefined.member(value, name));
     }
 
     /** {@code value[item]}: first what the value holds, then what Python has under that name. */
-    static Object item(Object value, Object item) {
+    static Object item(Budget budget, Object value, Object item) {
         Python.requireDefined(value);
-        Optional<Object> held = held(value, item);
+        Optional<Object> held = held(budget, value, item);
         if (held.isPresent()) {
             return held.get();
         }
         if (item instanceof Str name) {
             if (value instanceof Namespace || value instanceof Loop) {
-                return attribute(value, name.text());
+                return attribute(budget, value, name.text());
             } else if (isPythons(value, name.text())) {
                 return pythons(value, name.text());
             }
@@ -67,7 +68,7 @@ final class Members {
                         .formatted(name, Python.type(value)));
     }
 
-    private static Optional<Object> held(Object value, Object item) {
+    private static Optional<Object> held(Budget budget, Object value, Object item) {
         if (value instanceof SafeText) {
             throw unsupported(value, "an item after safe");
         }
@@ -83,6 +84,7 @@ final class Members {
         }
         long index = Python.number(item).longValue();
         if (value instanceof Str text) {
+            budget.takeText(text.text().length());
             int size = text.size();
             return place(index, size).map(i -> slice(text, (int) (long) i, (int) (i + 1)));
         }
@@ -186,8 +188,8 @@ final class Members {
      * The value at a path such as {@code function.name} or {@code 0}, as the filters map and
      * selectattr take it.
      */
-    static Object at(Object value, Object path) {
-        return at(value, path, Optional.empty());
+    static Object at(Budget budget, Object value, Object path) {
+        return at(budget, value, path, Optional.empty());
     }
 
     /**
@@ -195,11 +197,11 @@ final class Members {
      *
      * @param absent in place of a part that is undefined
      */
-    static Object at(Object value, Object path, Optional<Object> absent) {
+    static Object at(Budget budget, Object value, Object path, Optional<Object> absent) {
         List<Object> parts = path instanceof Str dotted ? parts(dotted.text()) : List.of(path);
         Object found = value;
         for (Object part : parts) {
-            found = item(found, part);
+            found = item(budget, found, part);
             if (found instanceof Undefined && absent.isPresent()) {
                 found = absent.get();
             }

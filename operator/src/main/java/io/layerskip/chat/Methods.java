@@ -84,11 +84,15 @@ final class Methods {
                             str(
                                     "partition",
                                     "*sep",
-                                    a -> StrMethods.partition(a.self, a.rest.text(0), false)),
+                                    a ->
+                                            StrMethods.partition(
+                                                    a.budget(), a.self, a.rest.text(0), false)),
                             str(
                                     "rpartition",
                                     "*sep",
-                                    a -> StrMethods.partition(a.self, a.rest.text(0), true)),
+                                    a ->
+                                            StrMethods.partition(
+                                                    a.budget(), a.self, a.rest.text(0), true)),
                             str(
                                     "replace",
                                     "*old *new *count?",
@@ -134,28 +138,45 @@ final class Methods {
                             str(
                                     "find",
                                     "*sub",
-                                    a -> StrMethods.find(a.self, a.rest.text(0), false)),
+                                    a ->
+                                            StrMethods.find(
+                                                    a.budget(), a.self, a.rest.text(0), false)),
                             str(
                                     "rfind",
                                     "*sub",
-                                    a -> StrMethods.find(a.self, a.rest.text(0), true)),
+                                    a -> StrMethods.find(a.budget(), a.self, a.rest.text(0), true)),
                             str("index", "*sub", a -> requireFound(a, false)),
                             str("rindex", "*sub", a -> requireFound(a, true)),
-                            str("count", "*sub", a -> StrMethods.count(a.self, a.rest.text(0))),
-                            str("isspace", "", a -> StrMethods.isAll(a.self, Whitespace::is)),
-                            str("isdigit", "", a -> StrMethods.isAll(a.self, StrMethods::isDigit)),
+                            str(
+                                    "count",
+                                    "*sub",
+                                    a -> StrMethods.count(a.budget(), a.self, a.rest.text(0))),
+                            str(
+                                    "isspace",
+                                    "",
+                                    a -> StrMethods.isAll(a.budget(), a.self, Whitespace::is)),
+                            str(
+                                    "isdigit",
+                                    "",
+                                    a -> StrMethods.isAll(a.budget(), a.self, StrMethods::isDigit)),
                             str(
                                     "isalpha",
                                     "",
-                                    a -> StrMethods.isAll(a.self, StrMethods::isAlphabetic)),
+                                    a ->
+                                            StrMethods.isAll(
+                                                    a.budget(), a.self, StrMethods::isAlphabetic)),
                             str(
                                     "isupper",
                                     "",
-                                    a -> StrMethods.hasCase(a.self, Character::isUpperCase)),
+                                    a ->
+                                            StrMethods.hasCase(
+                                                    a.budget(), a.self, Character::isUpperCase)),
                             str(
                                     "islower",
                                     "",
-                                    a -> StrMethods.hasCase(a.self, Character::isLowerCase)),
+                                    a ->
+                                            StrMethods.hasCase(
+                                                    a.budget(), a.self, Character::isLowerCase)),
                             new Method(
                                     Owner.STR,
                                     "format",
@@ -274,11 +295,11 @@ final class Methods {
     }
 
     private static Str strip(StrCall call, Ends ends) {
-        return StrMethods.strip(call.self, call.rest.some(0), ends);
+        return StrMethods.strip(call.budget(), call.self, call.rest.some(0), ends);
     }
 
     private static Object requireFound(StrCall call, boolean last) {
-        long found = StrMethods.find(call.self, call.rest.text(0), last);
+        long found = StrMethods.find(call.budget(), call.self, call.rest.text(0), last);
         if (found < 0) {
             throw new RenderError("the chat template wants the index of a text that is not there");
         }

@@ -97,8 +97,9 @@ final class Python {
                 : elements(value);
     }
 
-    static long length(Object value) {
+    static long length(Budget budget, Object value) {
         if (value instanceof Str text) {
+            budget.takeText(text.text().length());
             return text.size();
         } else if (value instanceof DictValue dict) {
             return dict.entries().size();
@@ -224,11 +225,11 @@ final class Python {
 
     private static boolean equalEntries(
             Budget budget, Map<Object, Object> a, Map<Object, Object> b) {
+        budget.take(a.size());
         if (!a.keySet().equals(b.keySet())) {
             return false;
         }
         budget.enter();
-        budget.take(a.size());
         boolean equal = true;
         for (Map.Entry<Object, Object> entry : a.entrySet()) {
             equal = equal && equal(budget, entry.getValue(), b.get(entry.getKey()));
@@ -317,7 +318,7 @@ final class Python {
                         "the chat template looks for '%s' in a str; a str is expected"
                                 .formatted(type(item)));
             }
-            budget.takeText(text.text().length());
+            budget.takeSearch(text, part.text());
             return text.text().contains(part.text());
         } else if (container instanceof DictValue dict) {
             return isKey(item) && dict.entries().containsKey(item);

@@ -68,7 +68,7 @@ sealed interface Statement {
                             ? Loop.over(new Kept(iterator, item -> holds(rendering, item, scope)))
                             : all instanceof Lazy
                                     ? Loop.over(iterator)
-                                    : Loop.over(iterator, Python.length(all));
+                                    : Loop.over(iterator, Python.length(rendering.budget(), all));
             boolean isEmpty = true;
             while (loop.next()) {
                 isEmpty = false;

@@ -27,10 +27,10 @@ final class StrMethods {
     /**
      * @param characters to strip; white space if there are none
      */
-    static Str strip(Str text, Optional<Object> characters, Ends ends) {
+    static Str strip(Budget budget, Str text, Optional<Object> characters, Ends ends) {
         IntPredicate stripped =
                 characters
-                        .map(set -> among(Arguments.requireText(set).text()))
+                        .map(set -> among(budget, text, Arguments.requireText(set).text()))
                         .orElse(Whitespace::is);
         String string = text.text();
         int from = 0;
@@ -44,7 +44,8 @@ final class StrMethods {
         return text.substring(from, to);
     }
 
-    private static IntPredicate among(String characters) {
+    private static IntPredicate among(Budget budget, Str text, String characters) {
+        budget.takeSearch(text, characters);
         return c -> characters.indexOf(c) >= 0;
     }
 
@@ -54,6 +55,7 @@ final class StrMethods {
         }
         String at = requireSeparator(separator.get());
         List<Object> parts = new ArrayList<>();
+        budget.takeSearch(text, at);
         int from = 0;
         int found = text.text().indexOf(at);
         while (found >= 0 && (most < 0 || parts.size() < most)) {
@@ -73,6 +75,7 @@ final class StrMethods {
         }
         String at = requireSeparator(separator.get());
         List<Object> parts = new ArrayList<>();
+        budget.takeSearch(text, at);
         int to = text.text().length();
         int found = text.text().lastIndexOf(at);
         while (found >= 0 && (most < 0 || parts.size() < most)) {
@@ -165,8 +168,9 @@ final class StrMethods {
     }
 
     /** The part before a separator, it, and the part after it. */
-    static TupleValue partition(Str text, Str separator, boolean last) {
+    static TupleValue partition(Budget budget, Str text, Str separator, boolean last) {
         String at = requireSeparator(separator);
+        budget.takeSearch(text, at);
         int found = last ? text.text().lastIndexOf(at) : text.text().indexOf(at);
         if (found < 0) {
             return last
@@ -184,6 +188,7 @@ final class StrMethods {
      * @param most replacements at the most; below 0 for all
      */
     static Str replace(Budget budget, Str text, Str old, Str replacement, long most) {
+        budget.takeSearch(text, old.text());
         String string = text.text();
         Str.Builder replaced = new Str.Builder();
         int from = 0;
@@ -226,12 +231,14 @@ final class StrMethods {
     }
 
     /** The index of a part, in characters; -1 if it is not there. */
-    static long find(Str text, Str part, boolean last) {
+    static long find(Budget budget, Str text, Str part, boolean last) {
+        budget.takeSearch(text, part.text());
         int found = last ? text.text().lastIndexOf(part.text()) : text.text().indexOf(part.text());
         return found < 0 ? -1 : text.text().codePointCount(0, found);
     }
 
-    static long count(Str text, Str part) {
+    static long count(Budget budget, Str text, Str part) {
+        budget.takeSearch(text, part.text());
         if (part.isEmpty()) {
             return text.size() + 1L;
         }
@@ -277,13 +284,15 @@ final class StrMethods {
     }
 
     /** Whether there are letters with a case, and all of them have this one. */
-    static boolean hasCase(Str text, IntPredicate isCase) {
+    static boolean hasCase(Budget budget, Str text, IntPredicate isCase) {
+        budget.take(text.text().length());
         return text.text().codePoints().anyMatch(StrMethods::isCased)
                 && text.text().codePoints().filter(StrMethods::isCased).allMatch(isCase);
     }
 
     /** Whether there are characters, and all of them are such. */
-    static boolean isAll(Str text, IntPredicate isSuch) {
+    static boolean isAll(Budget budget, Str text, IntPredicate isSuch) {
+        budget.take(text.text().length());
         return !text.isEmpty() && text.text().codePoints().allMatch(isSuch);
     }
 

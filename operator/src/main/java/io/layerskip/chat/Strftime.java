@@ -62,7 +62,10 @@ final class Strftime {
                 : letter == '%' || letter == 'e' || PATTERNS.containsKey(letter);
     }
 
-    static String format(String format, Instant now) {
+    /** A format with the directives replaced; all else in it keeps its origin. */
+    static Str format(Budget budget, Str pattern, Instant now) {
+        String format = pattern.text();
+        budget.takeText(format.length());
         unsupported(format)
                 .ifPresent(
                         directive -> {
@@ -71,17 +74,19 @@ final class Strftime {
                                             .formatted(directive));
                         });
         ZonedDateTime time = now.atZone(ZoneOffset.UTC);
-        StringBuilder formatted = new StringBuilder();
-        for (int i = 0; i < format.length(); ) {
-            if (format.charAt(i) != '%') {
-                formatted.append(format.charAt(i++));
-                continue;
-            }
-            int length = directiveLength(format, i);
-            formatted.append(value(format.substring(i, i + length), time));
-            i += length;
+        Str.Builder formatted = new Str.Builder();
+        int from = 0;
+        for (int i = format.indexOf('%'); i >= 0; i = format.indexOf('%', from)) {
+            budget.take(1);
+            int to = i + directiveLength(format, i);
+            formatted
+                    .append(pattern, from, i)
+                    .append(value(format.substring(i, to), time), pattern.isMessageAt(i));
+            from = to;
         }
-        return formatted.toString();
+        Str whole = formatted.append(pattern, from, format.length()).build();
+        budget.checkLength(whole.text().length());
+        return whole;
     }
 
     private static String value(String directive, ZonedDateTime time) {

@@ -65,6 +65,7 @@ final class Tests {
                                     Signature.of(),
                                     (budget, value, arguments) ->
                                             StrMethods.hasCase(
+                                                    budget,
                                                     Texts.of(budget, value),
                                                     Character::isLowerCase)),
                             new Test(
@@ -72,6 +73,7 @@ final class Tests {
                                     Signature.of(),
                                     (budget, value, arguments) ->
                                             StrMethods.hasCase(
+                                                    budget,
                                                     Texts.of(budget, value),
                                                     Character::isUpperCase)),
                             new Test(

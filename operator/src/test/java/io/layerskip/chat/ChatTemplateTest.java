@@ -116,6 +116,11 @@ class ChatTemplateTest {
                 "{% set s = 'x' * 9999999 %}{{ s }}{{ s }}{{ s }}",
                 "{% set s = 'x' * 99999 %}{{ s.replace('x', s) }}",
                 "{{ range(99999)|map('string')|unique|list }}",
+                "{{ '' * 9999999999 }}",
+                "{{ [] * 9999999999 }}",
+                "{{ ('x' * 9999999).find('x' * 4999999 ~ 'y') }}",
+                "{{ 'x' * 4999999 ~ 'y' in 'x' * 9999999 }}",
+                "{{ ('x' * 9999999).strip('y' * 4999999 ~ 'x') }}",
                 "{{ range(9999999) }}",
                 "{{ 9223372036854775807 + 1 }}",
                 "{{ 10 ** 1000000000 }}",
@@ -126,6 +131,19 @@ class ChatTemplateTest {
 
         assertThatThrownBy(() -> parsed.render(variables(), NOW))
                 .isInstanceOf(ChatRenderingException.class);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"s[999998]", "s|length", "s is lower", "s|int", "[s, s]|sort"})
+    void endsALoopThatGoesThroughALongTextEachTime(String expression) throws Exception {
+        ChatTemplate template =
+                ChatTemplate.parse(
+                        "{% set s = 'x' * 999999 %}{% for i in range(99999) %}{% set t = "
+                                + expression
+                                + " %}{% endfor %}");
+
+        assertThatThrownBy(() -> template.render(Map.of(), NOW))
+                .hasMessageContaining("takes more than 10000000 steps");
     }
 
     @ParameterizedTest
