@@ -54,11 +54,19 @@ final class BoundedRun {
             try {
                 return end.get(LOOK_MS, TimeUnit.MILLISECONDS);
             } catch (TimeoutException e) {
-                // A job that ends just now has no accumulators to give.
-                job.getAccumulators().thenAccept(now -> show(now, progress, start));
+                accumulators(job).thenAccept(now -> show(now, progress, start));
             } catch (ExecutionException e) {
                 throw e.getCause() instanceof Exception failure ? failure : e;
             }
+        }
+    }
+
+    /** What the job has counted so far; fails if it has ended and its cluster with it. */
+    static CompletableFuture<Map<String, Object>> accumulators(JobClient job) {
+        try {
+            return job.getAccumulators();
+        } catch (IllegalStateException e) {
+            return CompletableFuture.failedFuture(e);
         }
     }
 
