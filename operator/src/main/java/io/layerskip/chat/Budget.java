@@ -20,15 +20,26 @@ final class Budget {
 
     private static final int CHARACTERS_A_STEP = 16;
 
-    private long stepsLeft = MAX_STEPS;
+    private final long steps;
+    private long stepsLeft;
     private int depth;
 
-    void take(long steps) {
-        stepsLeft -= steps;
+    /** A budget of {@value #MAX_STEPS} steps. */
+    Budget() {
+        this(MAX_STEPS);
+    }
+
+    Budget(long steps) {
+        this.steps = steps;
+        this.stepsLeft = steps;
+    }
+
+    void take(long taken) {
+        stepsLeft -= taken;
         if (stepsLeft < 0) {
             throw new RenderError(
                     "the chat template takes more than %d steps for these messages"
-                            .formatted(MAX_STEPS));
+                            .formatted(steps));
         }
     }
 
@@ -40,8 +51,8 @@ final class Budget {
 
     /** Takes what looking for a part everywhere in a text may cost. */
     void takeSearch(Str text, String part) {
-        long steps = 1 + text.text().length() / CHARACTERS_A_STEP;
-        take(steps * (1 + part.length() / CHARACTERS_A_STEP));
+        long compared = 1 + text.text().length() / CHARACTERS_A_STEP;
+        take(compared * (1 + part.length() / CHARACTERS_A_STEP));
     }
 
     /** Refuses a text of that length if it is too long. */

@@ -55,7 +55,13 @@ final class ChatTemplate {
      *     cannot, or takes too much
      */
     MarkedText render(Map<String, Object> variables, Instant now) throws ChatRenderingException {
-        Rendering rendering = new Rendering(Scope.outermost(variables), now);
+        return render(variables, now, new Budget());
+    }
+
+    /** The same within a budget. */
+    MarkedText render(Map<String, Object> variables, Instant now, Budget budget)
+            throws ChatRenderingException {
+        Rendering rendering = new Rendering(budget, Scope.outermost(variables), now);
         try {
             rendering.execute(statements);
         } catch (RenderError e) {

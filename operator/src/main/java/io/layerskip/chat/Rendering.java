@@ -8,7 +8,7 @@ import java.util.List;
 /** One rendering under way: what is set, what is written, and what it may still take. */
 final class Rendering {
 
-    private final Budget budget = new Budget();
+    private final Budget budget;
     private final Instant now;
     private Scope scope;
     private Str.Builder output = new Str.Builder();
@@ -16,7 +16,8 @@ final class Rendering {
     /**
      * @param now what the template takes for the present
      */
-    Rendering(Scope scope, Instant now) {
+    Rendering(Budget budget, Scope scope, Instant now) {
+        this.budget = budget;
         this.scope = scope;
         this.now = now;
     }
