@@ -12,6 +12,7 @@ import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.OptionArguments;
 import io.layerskip.jobs.OptionArguments.Shortcut;
+import io.layerskip.local.LocalFileSystems;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -142,6 +143,7 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         checkArguments();
         Configuration configuration = options.toConfiguration();
+        LocalFileSystems.initialize(configuration);
         List<String> prompts = prompts();
         try (ConfiguredCheckpoint opened =
                 ConfiguredCheckpoint.open(

@@ -5,9 +5,11 @@ import io.layerskip.flink.LayerSkipConfiguration;
 import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.OptionArguments;
 import io.layerskip.jobs.OptionArguments.Shortcut;
+import io.layerskip.local.LocalFileSystems;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.apache.flink.configuration.Configuration;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -58,8 +60,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        LayerSkipConfiguration configuration =
-                LayerSkipConfiguration.from(options.toConfiguration());
+        Configuration settings = options.toConfiguration();
+        LayerSkipConfiguration configuration = LayerSkipConfiguration.from(settings);
+        LocalFileSystems.initialize(settings);
         String model = configuration.model().modelName();
         CommandLine command = spec.commandLine();
         try (ConfiguredEngine opened = open(configuration)) {

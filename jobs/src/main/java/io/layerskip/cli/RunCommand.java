@@ -8,6 +8,7 @@ import io.layerskip.flink.OptionReader;
 import io.layerskip.jobs.GenerationJob;
 import io.layerskip.jobs.JobType;
 import io.layerskip.jobs.OptionArguments;
+import io.layerskip.local.LocalFileSystems;
 import io.layerskip.local.LocalFlink;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
@@ -58,6 +59,7 @@ final class RunCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         Configuration configuration = options.toConfiguration();
+        LocalFileSystems.initialize(configuration);
         LocalFlink flink = LocalFlink.create(configuration);
         KafkaPipeline kafka = GenerationJob.build(flink.environment(), configuration, type.get());
         if (kafka.recordsToRead().isEmpty() && failOnDeadLetters) {

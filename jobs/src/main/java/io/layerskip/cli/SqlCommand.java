@@ -1,6 +1,7 @@
 package io.layerskip.cli;
 
 import io.layerskip.jobs.OptionArguments;
+import io.layerskip.local.LocalFileSystems;
 import io.layerskip.local.LocalFlink;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -42,6 +43,7 @@ final class SqlCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         Configuration settings = LocalFlink.settings(options.toConfiguration());
+        LocalFileSystems.initialize(settings);
         String script;
         try {
             script = Files.readString(file);

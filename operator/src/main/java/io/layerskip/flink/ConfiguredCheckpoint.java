@@ -1,5 +1,6 @@
 package io.layerskip.flink;
 
+import io.layerskip.forward.LoadListener;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.FolderStamp;
 import io.layerskip.model.ModelFolder;
@@ -66,17 +67,31 @@ public final class ConfiguredCheckpoint implements AutoCloseable {
     }
 
     /**
-     * Opens the checkpoint, with its tokenizer as configured.
+     * Opens the checkpoint, with its tokenizer as configured; one that is at an address is fetched
+     * first, unless it was before.
      *
      * @param loader looks for a model on the class path
-     * @throws IllegalConfigurationException if the model has no such layer to exit after
+     * @throws IllegalConfigurationException if the model has no such layer to exit after, or Flink
+     *     has no file system for its address
      * @throws io.layerskip.model.CheckpointException if there is no such checkpoint, or it cannot
-     *     be served
-     * @throws IOException if it cannot be copied out of a jar, or the thread is interrupted while
-     *     another opens it
+     *     be fetched or served
+     * @throws IOException if it cannot be copied out of a jar or into the cache folder, or the
+     *     thread is interrupted while it is fetched or another opens it
      */
     public static ConfiguredCheckpoint open(
             LayerSkipConfiguration configuration, ClassLoader loader) throws IOException {
+        return open(configuration, loader, LoadListener.NONE);
+    }
+
+    /**
+     * The same, and tells how far it has come.
+     *
+     * @see #open(LayerSkipConfiguration, ClassLoader)
+     */
+    public static ConfiguredCheckpoint open(
+            LayerSkipConfiguration configured, ClassLoader loader, LoadListener listener)
+            throws IOException {
+        LayerSkipConfiguration configuration = configured.fetched(listener);
         configuration.checkAgainstModel(loader);
         ModelLocation model = configuration.model();
         SharedKey key =

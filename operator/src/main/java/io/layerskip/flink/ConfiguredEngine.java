@@ -33,17 +33,19 @@ public final class ConfiguredEngine implements AutoCloseable {
     }
 
     /**
-     * Opens the checkpoint and an engine; takes seconds. Engines of a process that are configured
-     * alike share the weights: one loads them, while the others wait.
+     * Opens the checkpoint and an engine; takes seconds, and longer if the checkpoint has to be
+     * fetched. Engines of a process that are configured alike share the weights: one loads them,
+     * while the others wait.
      *
      * @param loader looks for a model on the class path
      * @param slots that share this machine's cores and this process's memory, at least 1
-     * @throws IllegalConfigurationException if the model has no such layer to exit after
+     * @throws IllegalConfigurationException if the model has no such layer to exit after, or Flink
+     *     has no file system for its address
      * @throws IllegalArgumentException if the memory for keys and values is too small for the model
      * @throws io.layerskip.model.CheckpointException if there is no such checkpoint, or it cannot
-     *     be served
-     * @throws IOException if it cannot be copied out of a jar, or the thread is interrupted while
-     *     another opens it
+     *     be fetched or served
+     * @throws IOException if it cannot be copied out of a jar or into the cache folder, or the
+     *     thread is interrupted while it is fetched or another opens it
      * @throws io.layerskip.engine.EngineFailedException if the weights need more memory than this
      *     process may still take, or the engine cannot be built
      */
@@ -64,7 +66,7 @@ public final class ConfiguredEngine implements AutoCloseable {
             int slots,
             LoadListener listener)
             throws IOException {
-        ConfiguredCheckpoint opened = ConfiguredCheckpoint.open(configuration, loader);
+        ConfiguredCheckpoint opened = ConfiguredCheckpoint.open(configuration, loader, listener);
         try {
             EngineSettings settings = configuration.toEngineSettings(slots);
             GenerationEngine engine =

@@ -7,14 +7,19 @@ import io.layerskip.chat.ChatFormat;
 import io.layerskip.chat.ChatRenderingException;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.forward.LoadListener;
 import io.layerskip.model.ChatSettings;
+import io.layerskip.model.ModelFolder;
 import io.layerskip.model.ModelLocation;
+import io.layerskip.remote.RemoteModel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
@@ -23,7 +28,10 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.IllegalConfigurationException;
 import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.core.fs.UnsupportedFileSystemSchemeException;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Checked values of {@link LayerSkipOptions}, as they travel with the job.
@@ -40,7 +48,12 @@ public final class LayerSkipConfiguration implements Serializable {
 
     private static final long serialVersionUID = 1;
 
+    private static final Logger LOG = LoggerFactory.getLogger(LayerSkipConfiguration.class);
+
     private static final String CONFIG = "config.json";
+
+    /** For one answer of a model's file system, while somebody waits for a job's submission. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private final Configuration options;
 
@@ -71,8 +84,32 @@ public final class LayerSkipConfiguration implements Serializable {
                         config,
                         LayerSkipOptions.PREFIX,
                         Stream.concat(LayerSkipOptions.ALL.stream(), others.stream()).toList());
+        checkAddress(reader);
         reader.throwIfRefused();
         return new LayerSkipConfiguration(reader.options());
+    }
+
+    private static void checkAddress(OptionReader reader) {
+        ModelLocation model = new ModelLocation(reader.options().get(LayerSkipOptions.MODEL_PATH));
+        if (model.holdsPassword()) {
+            // Not shown: what is refused is logged.
+            reader.refuse(
+                    LayerSkipOptions.MODEL_PATH,
+                    "an address with a password in it",
+                    "one without; credentials belong into Flink's configuration or where the file"
+                            + " system looks for them otherwise");
+        }
+        if (model.isRemote()
+                && reader.options().getOptional(LayerSkipOptions.CACHE_FOLDER).isEmpty()
+                && !reader.hasRefused(LayerSkipOptions.CACHE_FOLDER)) {
+            reader.refuse(
+                    LayerSkipOptions.CACHE_FOLDER,
+                    "missing",
+                    AllowedValues.of(LayerSkipOptions.CACHE_FOLDER).words()
+                            + ", which the model is fetched to, since "
+                            + LayerSkipOptions.MODEL_PATH.key()
+                            + " is an address");
+        }
     }
 
     /**
@@ -80,13 +117,16 @@ public final class LayerSkipConfiguration implements Serializable {
      * TaskManager finds out when it opens the model.
      *
      * @param loader looks for a model on the class path
-     * @throws IllegalConfigurationException if the model has no such layer to exit after
+     * @throws IllegalConfigurationException if the model has no such layer to exit after, or there
+     *     is none at its address, or Flink has no file system for that
      */
     public void checkAgainstModel(ClassLoader loader) {
         JsonNode layers;
-        try (InputStream config = model().openFile(CONFIG, loader)) {
+        try (OpenSettings settings = openSettings();
+                InputStream config = settings.model().openFile(CONFIG, loader)) {
             layers = new ObjectMapper().readTree(config).path("num_hidden_layers");
         } catch (IOException e) {
+            noteUnread(e);
             return;
         }
         List<Integer> exits = options.get(LayerSkipOptions.ASSISTANT_EARLY_EXIT);
@@ -107,16 +147,21 @@ public final class LayerSkipConfiguration implements Serializable {
      * @param loader looks for a model on the class path
      * @param sample a chat like those that the job makes: a template may refuse a role
      * @throws IllegalConfigurationException if it has no chat template, or one that cannot be
-     *     interpreted or does not take the sample
+     *     interpreted or does not take the sample; or if there is no model at its address, or Flink
+     *     has no file system for that
      */
     public void checkChats(ClassLoader loader, Chat sample) {
-        try {
-            model().openFile(CONFIG, loader).close();
+        try (OpenSettings settings = openSettings()) {
+            settings.model().openFile(CONFIG, loader).close();
+            checkChats(settings.model(), loader, sample);
         } catch (IOException e) {
-            return;
+            noteUnread(e);
         }
+    }
+
+    private void checkChats(ModelLocation settings, ClassLoader loader, Chat sample) {
         try {
-            ChatFormat.of(ChatSettings.read(model(), loader)).render(sample);
+            ChatFormat.of(ChatSettings.read(settings, loader)).render(sample);
         } catch (IOException | ChatRenderingException e) {
             throw new IllegalConfigurationException(
                     OptionReader.refusal(
@@ -124,6 +169,89 @@ public final class LayerSkipConfiguration implements Serializable {
                             model().name(),
                             "a checkpoint that renders chats; " + e.getMessage()),
                     e);
+        }
+    }
+
+    /**
+     * The small files of the model, on this machine.
+     *
+     * @param copy of those of a model at an address
+     */
+    private record OpenSettings(ModelLocation model, Optional<ModelFolder> copy)
+            implements AutoCloseable {
+
+        @Override
+        public void close() {
+            copy.ifPresent(ModelFolder::close);
+        }
+    }
+
+    private OpenSettings openSettings() throws IOException {
+        if (!model().isRemote()) {
+            return new OpenSettings(model(), Optional.empty());
+        }
+        try {
+            ModelFolder copy = RemoteModel.peek(model(), PATIENCE);
+            return new OpenSettings(new ModelLocation(copy.path().toString()), Optional.of(copy));
+        } catch (UnsupportedFileSystemSchemeException e) {
+            throw withoutFileSystem(e);
+        }
+    }
+
+    /**
+     * A local path is the TaskManager's. An address is the same everywhere, but who submits a job
+     * may have no access to it.
+     */
+    private void noteUnread(IOException e) {
+        if (model().isRemote() && e.getCause() instanceof NoSuchFileException) {
+            throw new IllegalConfigurationException(
+                    OptionReader.refusal(
+                            LayerSkipOptions.MODEL_PATH,
+                            model().name(),
+                            "the address of a checkpoint; " + e.getMessage()),
+                    e);
+        }
+        if (model().isRemote()) {
+            LOG.warn(
+                    "The model cannot be looked at here, so it is checked where it is opened: {}",
+                    e.getMessage());
+        }
+    }
+
+    private IllegalConfigurationException withoutFileSystem(
+            UnsupportedFileSystemSchemeException e) {
+        return new IllegalConfigurationException(
+                OptionReader.refusal(
+                        LayerSkipOptions.MODEL_PATH,
+                        model().name(),
+                        "an address of a file system that Flink has here. Put its plugin, such as"
+                                + " flink-s3-fs-hadoop for s3://, into a folder of its own in the"
+                                + " folder plugins of Flink, or of FLINK_PLUGINS_DIR, on each"
+                                + " machine that submits or runs the job"),
+                e);
+    }
+
+    /**
+     * The same with the model on this machine: one that is at an address is fetched, unless it was
+     * before.
+     *
+     * @throws IllegalConfigurationException if Flink has no file system for the address
+     * @throws io.layerskip.model.CheckpointException if a file is missing, cannot be read, or
+     *     describes a model that is not served
+     * @throws IOException if it cannot be written into the cache folder, or the thread is
+     *     interrupted
+     */
+    LayerSkipConfiguration fetched(LoadListener listener) throws IOException {
+        if (!model().isRemote()) {
+            return this;
+        }
+        Path cacheFolder = Path.of(options.get(LayerSkipOptions.CACHE_FOLDER));
+        try {
+            Path folder = RemoteModel.fetch(model(), cacheFolder, listener);
+            return new LayerSkipConfiguration(
+                    new Configuration(options).set(LayerSkipOptions.MODEL_PATH, folder.toString()));
+        } catch (UnsupportedFileSystemSchemeException e) {
+            throw withoutFileSystem(e);
         }
     }
 

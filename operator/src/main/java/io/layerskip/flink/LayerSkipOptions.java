@@ -33,10 +33,12 @@ public final class LayerSkipOptions {
                     key("layerskip.model.path")
                             .stringType()
                             .defaultValue("classpath:models/layerskip-intents-9M"),
-                    text("a folder or classpath:NAME"),
+                    text("a folder, classpath:NAME or an address such as s3://BUCKET/FOLDER"),
                     "The checkpoint, a Hugging Face folder as downloaded: a local path that every"
-                            + " TaskManager can read, or classpath:models/NAME for a model inside"
-                            + " the job's jar.");
+                            + " TaskManager can read, classpath:models/NAME for a model inside the"
+                            + " job's jar, or the address of a folder in any of Flink's file"
+                            + " systems, such as s3://BUCKET/FOLDER, which each machine fetches"
+                            + " once, to layerskip.cache-folder.");
 
     public static final ConfigOption<List<Integer>> ASSISTANT_EARLY_EXIT =
             option(
@@ -113,9 +115,10 @@ public final class LayerSkipOptions {
                     key("layerskip.cache-folder").stringType().noDefaultValue(),
                     text("a folder"),
                     "A folder of each TaskManager's machine that keeps INT8 or INT4 weights for the"
-                            + " next time, under a hash of the model. Only the TaskManager's user,"
-                            + " or root, may own and write it. Without it weights are made"
-                            + " again.");
+                            + " next time, and models that were fetched from an address, each under"
+                            + " a hash of the model. Only the TaskManager's user, or root, may own"
+                            + " and write it. Without it weights are made again; a model at an"
+                            + " address needs it.");
 
     public static final ConfigOption<Integer> THREADS =
             option(

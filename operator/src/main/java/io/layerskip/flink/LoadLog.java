@@ -39,9 +39,11 @@ final class LoadLog implements LoadListener {
         long now = nanoTime.getAsLong();
         if (now - last >= PAUSE) {
             last = now;
+            String loading = "Loading %s: %s".formatted(model, stage.text());
             log.accept(
-                    "Loading %s: %s, %d of %d MB"
-                            .formatted(model, stage.text(), done >> 20, total >> 20));
+                    total == 0
+                            ? loading
+                            : loading + ", %d of %d MB".formatted(done >> 20, total >> 20));
         }
     }
 }

@@ -94,15 +94,11 @@ public final class SharedEngine implements AutoCloseable {
 
     private record Opened(ConfiguredEngine engine, Duration loadTime) {
 
-        private static Opened open(LayerSkipConfiguration configuration, ClassLoader loader)
+        private static Opened open(
+                LayerSkipConfiguration configuration, ClassLoader loader, LoadLog log)
                 throws IOException {
             long start = System.nanoTime();
-            ConfiguredEngine engine =
-                    ConfiguredEngine.open(
-                            configuration,
-                            loader,
-                            1,
-                            new LoadLog(configuration.model().modelName()));
+            ConfiguredEngine engine = ConfiguredEngine.open(configuration, loader, 1, log);
             return new Opened(engine, Duration.ofNanos(System.nanoTime() - start));
         }
     }
@@ -116,24 +112,25 @@ public final class SharedEngine implements AutoCloseable {
      * @param operator the metrics go here, in a group {@code layerskip}. What becomes of requests
      *     is counted for this user alone; what the engine shows of itself is that of all
      * @throws org.apache.flink.configuration.IllegalConfigurationException if the model has no such
-     *     layer to exit after
+     *     layer to exit after, or Flink has no file system for its address
      * @throws IllegalArgumentException if the memory for keys and values is too small for the model
      * @throws io.layerskip.model.CheckpointException if there is no such checkpoint, or it cannot
-     *     be served
-     * @throws IOException if it cannot be copied out of a jar, or the thread is interrupted while
-     *     another opens it
+     *     be fetched or served
+     * @throws IOException if it cannot be copied out of a jar or into the cache folder, or the
+     *     thread is interrupted while it is fetched or another opens it
      * @throws io.layerskip.engine.EngineFailedException if the weights need more memory than this
      *     process may still take, or the engine cannot be built
      */
     public static SharedEngine open(
             LayerSkipConfiguration configuration, ClassLoader loader, MetricGroup operator)
             throws IOException {
-        LayerSkipConfiguration engine = configuration.withoutDefaults();
+        LoadLog log = new LoadLog(configuration.model().modelName());
+        LayerSkipConfiguration engine = configuration.withoutDefaults().fetched(log);
         Key key = Key.of(engine, loader);
         // A folder needs no loader, and what outlives a job should not hold on to the job's.
         ClassLoader needed = key.loader().orElse(SharedEngine.class.getClassLoader());
         return new SharedEngine(
-                SHARED.use(key, () -> Opened.open(engine, needed)),
+                SHARED.use(key, () -> Opened.open(engine, needed, log)),
                 configuration.defaults(),
                 operator);
     }

@@ -12,7 +12,9 @@ public interface LoadListener {
 
     /** What is being done; most loadings skip some of these. */
     enum Stage {
-        /** The checkpoint's weights are hashed, to find what was made of them before. */
+        /** The checkpoint is fetched from its address. */
+        FETCHING("fetching the checkpoint"),
+        /** The checkpoint is hashed, to find what was made of it, or fetched, before. */
         HASHING("hashing the checkpoint"),
         /** Somebody else fills the cache folder. Ends without reaching its total. */
         WAITING("waiting for another user of the cache folder"),
@@ -45,7 +47,7 @@ public interface LoadListener {
      * A part of a stage is done.
      *
      * @param done bytes of {@code total}; 0 when the stage begins
-     * @param total bytes
+     * @param total bytes; 0 while somebody else does what nobody here knows the size of
      */
     void onProgress(Stage stage, long done, long total);
 }

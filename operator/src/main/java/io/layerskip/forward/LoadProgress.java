@@ -1,7 +1,10 @@
 package io.layerskip.forward;
 
+import org.apache.flink.annotation.Internal;
+
 /** Counts what several threads have done of a stage, for a listener. Thread-safe. */
-final class LoadProgress {
+@Internal
+public final class LoadProgress {
 
     private final LoadListener listener;
     private final LoadListener.Stage stage;
@@ -9,7 +12,7 @@ final class LoadProgress {
     private long done;
 
     /** Begins a stage of so many bytes. */
-    LoadProgress(LoadListener listener, LoadListener.Stage stage, long total) {
+    public LoadProgress(LoadListener listener, LoadListener.Stage stage, long total) {
         this.listener = listener;
         this.stage = stage;
         this.total = total;
@@ -17,7 +20,7 @@ final class LoadProgress {
     }
 
     /** So many bytes more are done. */
-    synchronized void add(long bytes) {
+    public synchronized void add(long bytes) {
         done += bytes;
         listener.onProgress(stage, done, total);
     }

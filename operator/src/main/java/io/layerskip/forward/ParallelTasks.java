@@ -9,15 +9,18 @@ import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.apache.flink.annotation.Internal;
 
 /** Runs the parts of a long work side by side, so that it can be interrupted between them. */
-final class ParallelTasks {
+@Internal
+public final class ParallelTasks {
 
     private ParallelTasks() {}
 
     /** A part of the work. */
     @FunctionalInterface
-    interface Task {
+    public interface Task {
+        /** Does it. */
         void run() throws IOException;
     }
 
@@ -54,12 +57,12 @@ final class ParallelTasks {
     }
 
     /** The same with a thread for each core, but no more than so many. */
-    static void runOnCores(int mostThreads, List<? extends Task> tasks) throws IOException {
+    public static void runOnCores(int mostThreads, List<? extends Task> tasks) throws IOException {
         run(Math.min(mostThreads, Runtime.getRuntime().availableProcessors()), tasks);
     }
 
     /** What an interrupted loading ends with. */
-    static InterruptedIOException interrupted(InterruptedException cause) {
+    public static InterruptedIOException interrupted(InterruptedException cause) {
         InterruptedIOException interrupted =
                 new InterruptedIOException("interrupted while the model was loaded");
         interrupted.initCause(cause);

@@ -6,6 +6,7 @@ import java.nio.channels.FileLock;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
+import org.apache.flink.annotation.Internal;
 
 /**
  * A lock on a file: of all processes, and of all threads of each, one holds it. It goes with the
@@ -14,7 +15,8 @@ import java.util.Optional;
  * <p>POSIX locks belong to a process and are lost as soon as it closes the file anywhere. So within
  * the process, a system property comes first: those are what all class loaders share.
  */
-final class ProcessLock implements AutoCloseable {
+@Internal
+public final class ProcessLock implements AutoCloseable {
 
     private static final String PROPERTY = "io.layerskip.lock.";
     private static final String HELD = "held";
@@ -35,7 +37,7 @@ final class ProcessLock implements AutoCloseable {
      * @param waiting run again and again while somebody else holds the lock
      * @throws java.io.InterruptedIOException if the thread is interrupted, which it stays
      */
-    static ProcessLock acquire(Path file, Runnable waiting) throws IOException {
+    public static ProcessLock acquire(Path file, Runnable waiting) throws IOException {
         Optional<ProcessLock> lock = tryAcquire(file);
         while (lock.isEmpty()) {
             waiting.run();

@@ -1,10 +1,12 @@
 package io.layerskip.forward;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFileAttributes;
@@ -14,6 +16,7 @@ import java.nio.file.attribute.UserPrincipal;
 import java.util.Collections;
 import java.util.Optional;
 import java.util.Set;
+import org.apache.flink.annotation.Internal;
 
 /**
  * A folder whose files nobody but this process's user, and root, can have written.
@@ -24,20 +27,26 @@ import java.util.Set;
  * @param path real
  * @param user whom this process runs as; empty where that is not asked
  */
-record TrustedFolder(Path path, Optional<UserPrincipal> user) {
+@Internal
+public record TrustedFolder(Path path, Optional<UserPrincipal> user) {
 
     /** How names end of files that are being written. */
-    static final String UNFINISHED = ".tmp";
+    public static final String UNFINISHED = ".tmp";
 
     private static final int ROOT = 0;
     private static final Set<PosixFilePermission> OTHERS_WRITE =
             Set.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
     private static final Set<PosixFilePermission> MADE =
             PosixFilePermissions.fromString("rwxr-xr-x");
+    private static final Set<PosixFilePermission> WRITTEN =
+            PosixFilePermissions.fromString("rw-r--r--");
 
     /** Writes a file's content. */
     @FunctionalInterface
-    interface Writer {
+    public interface Writer {
+        /**
+         * @param file empty
+         */
         void write(Path file) throws IOException;
     }
 
@@ -46,15 +55,11 @@ record TrustedFolder(Path path, Optional<UserPrincipal> user) {
      *
      * @throws IOException if it belongs to neither this user nor root, or others may write there
      */
-    static TrustedFolder open(Path folder) throws IOException {
+    public static TrustedFolder open(Path folder) throws IOException {
         boolean posix = folder.getFileSystem().supportedFileAttributeViews().contains("posix");
         // Of a link to a folder, createDirectories says that it exists already.
         if (!Files.isDirectory(folder)) {
-            FileAttribute<?>[] attributes =
-                    posix
-                            ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(MADE)}
-                            : new FileAttribute<?>[0];
-            Files.createDirectories(folder, attributes);
+            Files.createDirectories(folder, attributes(posix, MADE));
         }
         Path path = folder.toRealPath();
         if (!posix) {
@@ -75,6 +80,21 @@ record TrustedFolder(Path path, Optional<UserPrincipal> user) {
         return trusted;
     }
 
+    private static FileAttribute<?>[] attributes(
+            boolean posix, Set<PosixFilePermission> permissions) {
+        return posix
+                ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(permissions)}
+                : new FileAttribute<?>[0];
+    }
+
+    /** Opens a file to write it; one that is missing is made, for others only to read. */
+    public FileChannel openToWrite(Path file) throws IOException {
+        return FileChannel.open(
+                file,
+                Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+                attributes(user.isPresent(), WRITTEN));
+    }
+
     /** The owner of what this process makes; names need not be known to the system. */
     private static UserPrincipal currentUser() throws IOException {
         Path probe = Files.createTempFile("layerskip-", ".owner");
@@ -88,7 +108,7 @@ record TrustedFolder(Path path, Optional<UserPrincipal> user) {
     /**
      * Whether a file, or the folder, belongs to this user or root, and nobody else may write it.
      */
-    boolean holds(Path file) throws IOException {
+    public boolean holds(Path file) throws IOException {
         if (user.isEmpty()) {
             return true;
         }
@@ -111,7 +131,7 @@ record TrustedFolder(Path path, Optional<UserPrincipal> user) {
     }
 
     /** Writes a file whole or not at all: another process may look for it right now. */
-    static void replace(Path file, Writer writer) throws IOException {
+    public static void replace(Path file, Writer writer) throws IOException {
         Path unfinished =
                 Files.createTempFile(file.getParent(), file.getFileName() + "-", UNFINISHED);
         try {

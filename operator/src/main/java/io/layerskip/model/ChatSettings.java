@@ -38,7 +38,7 @@ public record ChatSettings(
     public static final String TEMPLATE_FILE = "chat_template.jinja";
 
     static final String TEMPLATE_FIELD = "chat_template";
-    private static final int MAX_TEMPLATE_BYTES = 1 << 20;
+    static final int MAX_TEMPLATE_BYTES = 1 << 20;
 
     private static final List<String> TOKEN_FIELDS =
             List.of(

@@ -23,8 +23,6 @@ import org.apache.flink.annotation.PublicEvolving;
 @PublicEvolving
 public final class Checkpoint implements AutoCloseable {
 
-    private static final String TOKENIZER = "tokenizer.json";
-
     /** Of each tensor. */
     private static final int HASHED_BYTES = 4096;
 
@@ -90,7 +88,7 @@ public final class Checkpoint implements AutoCloseable {
         WeightRows embedding = WeightRows.map(weights.get(LlamaTensors.EMBEDDING));
         Tokenizer tokenizer =
                 DjlTokenizer.open(
-                        folder.resolve(TOKENIZER), config.vocabSize(), splitSpecialTokens);
+                        folder.resolve(DjlTokenizer.FILE), config.vocabSize(), splitSpecialTokens);
         try {
             return new Checkpoint(
                     folder,
@@ -117,7 +115,7 @@ public final class Checkpoint implements AutoCloseable {
 
     private static String tokenizerFingerprint(Path folder) throws IOException {
         Sha256 digest = new Sha256();
-        for (String name : List.of(TOKENIZER, TokenizerConfig.FILE)) {
+        for (String name : List.of(DjlTokenizer.FILE, TokenizerConfig.FILE)) {
             Path file = folder.resolve(name);
             if (Files.exists(file)) {
                 digest.update(name).update(file, 0, Files.size(file));

@@ -19,7 +19,8 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 final class DjlTokenizer implements Tokenizer {
 
     private static final String SENTENCE_PIECE = "tokenizer.model";
-    private static final int MAX_FILE_BYTES = 256 << 20;
+    static final String FILE = "tokenizer.json";
+    static final int MAX_FILE_BYTES = 256 << 20;
 
     private static final Map<String, String> OPTIONS =
             Map.of("addSpecialTokens", "true", "truncation", "false", "padding", "false");

@@ -19,7 +19,10 @@ import org.apache.flink.annotation.Internal;
 @Internal
 public final class ModelConfigReader {
 
-    private static final int MAX_FILE_BYTES = 1 << 20;
+    static final String CONFIG = "config.json";
+    static final String GENERATION_CONFIG = "generation_config.json";
+    static final int MAX_FILE_BYTES = 1 << 20;
+
     private static final int MAX_VOCABULARY = 1 << 24;
     private static final int MAX_CONTEXT = 1 << 24;
     private static final int MAX_LAYERS = 1024;
@@ -39,7 +42,7 @@ public final class ModelConfigReader {
      *     served
      */
     public static ModelConfig read(Path folder) throws CheckpointException {
-        JsonFields config = JsonFields.read(folder.resolve("config.json"), MAX_FILE_BYTES);
+        JsonFields config = JsonFields.read(folder.resolve(CONFIG), MAX_FILE_BYTES);
         requireLlama(config);
 
         int vocabSize = config.integer("vocab_size", 1, MAX_VOCABULARY);
@@ -48,7 +51,7 @@ public final class ModelConfigReader {
         List<Integer> eosTokenIds = config.integers(EOS_TOKEN_ID, 0, vocabSize - 1);
         OptionalInt maxNewTokens = OptionalInt.empty();
 
-        Path generationFile = folder.resolve("generation_config.json");
+        Path generationFile = folder.resolve(GENERATION_CONFIG);
         if (Files.exists(generationFile)) {
             JsonFields generation = JsonFields.read(generationFile, MAX_FILE_BYTES);
             maxNewTokens = generation.optionalInteger("max_new_tokens", 1, MAX_CONTEXT);

@@ -12,13 +12,18 @@ import java.util.Iterator;
 import java.util.Optional;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.flink.annotation.PublicEvolving;
 
 /**
- * Where a checkpoint folder is: on disk, or among the resources of a class path.
+ * Where a checkpoint folder is: on disk, among the resources of a class path, or elsewhere, from
+ * where it is fetched before it can be opened.
  *
- * @param name a path of the local file system, or {@value #CLASSPATH_PREFIX} and the folder's name
- *     on the class path, such as {@code classpath:models/layerskip-intents-9M}
+ * @param name a path of the local file system or its URI (file:///models/NAME); {@value
+ *     #CLASSPATH_PREFIX} and the folder's name on the class path, such as {@code
+ *     classpath:models/layerskip-intents-9M}; or the URI of another file system, such as {@code
+ *     s3://bucket/models/NAME}
  */
 @PublicEvolving
 public record ModelLocation(String name) {
@@ -27,16 +32,44 @@ public record ModelLocation(String name) {
     public static final String CLASSPATH_PREFIX = "classpath:";
 
     private static final String CONFIG = "config.json";
+    private static final String FILE_SCHEME = "file";
+
+    /** What has one letter before the colon is a drive of Windows. */
+    private static final Pattern ADDRESS =
+            Pattern.compile("([A-Za-z][A-Za-z0-9+.-]+):/(/([^/]*))?.*", Pattern.DOTALL);
+
+    private static final int AUTHORITY = 3;
 
     /** The model's name: that of its folder, such as {@code layerskip-intents-9M}. */
     public String modelName() {
         String path =
                 name.startsWith(CLASSPATH_PREFIX)
                         ? name.substring(CLASSPATH_PREFIX.length())
-                        : name;
+                        : scheme().map(scheme -> name.substring(scheme.length() + 1)).orElse(name);
         return Optional.ofNullable(Path.of(path).toAbsolutePath().normalize().getFileName())
                 .map(Path::toString)
                 .orElse(path);
+    }
+
+    /** Whether it is in another file system than this machine's, to be fetched from there. */
+    public boolean isRemote() {
+        return scheme().filter(scheme -> !scheme.equalsIgnoreCase(FILE_SCHEME)).isPresent();
+    }
+
+    /** Whether it is an address that holds a password: {@code s3://user:password@bucket}. */
+    public boolean holdsPassword() {
+        Matcher address = ADDRESS.matcher(name);
+        return scheme().isPresent()
+                && address.matches()
+                && address.group(AUTHORITY) != null
+                && address.group(AUTHORITY).matches("[^@]*:.*@.*");
+    }
+
+    private Optional<String> scheme() {
+        Matcher address = ADDRESS.matcher(name);
+        return address.matches() && !name.startsWith(CLASSPATH_PREFIX)
+                ? Optional.of(address.group(1))
+                : Optional.empty();
     }
 
     /**
@@ -101,11 +134,25 @@ public record ModelLocation(String name) {
             }
             return url;
         }
-        Path path = Path.of(name).toAbsolutePath().resolve(file);
+        Path path = path().toAbsolutePath().resolve(file);
         if (!Files.isReadable(path)) {
             throw new CheckpointException(path + " is missing or not readable");
         }
         return path.toUri().toURL();
+    }
+
+    private Path path() throws CheckpointException {
+        if (isRemote()) {
+            throw new CheckpointException(name + " is elsewhere, and was not fetched");
+        }
+        try {
+            return scheme().isPresent() ? Path.of(URI.create(name)) : Path.of(name);
+        } catch (IllegalArgumentException e) {
+            throw new CheckpointException(
+                    "%s is no path of this machine, such as file:///models/NAME: %s"
+                            .formatted(name, e.getMessage()),
+                    e);
+        }
     }
 
     private static ModelFolder copy(JarURLConnection connection) throws IOException {

@@ -3,6 +3,7 @@ package io.layerskip.model;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -17,10 +18,10 @@ import java.util.regex.Pattern;
  */
 final class WeightFiles {
 
-    private static final String SINGLE = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
+    static final String SINGLE = "model.safetensors";
+    static final String INDEX = "model.safetensors.index.json";
     private static final String WEIGHT_MAP = "weight_map";
-    private static final int MAX_INDEX_BYTES = 64 << 20;
+    static final int MAX_INDEX_BYTES = 64 << 20;
 
     /** The index is untrusted: a name with a separator could lead out of the folder. */
     private static final Pattern SHARD = Pattern.compile("[A-Za-z0-9._-]+\\.safetensors");
@@ -49,23 +50,37 @@ final class WeightFiles {
     }
 
     private static WeightFiles openShards(Path folder) throws CheckpointException {
+        Map<String, SafetensorsFile> shards = new HashMap<>();
+        Map<String, SafetensorsFile> fileOfTensor = new HashMap<>();
+        for (Map.Entry<String, String> tensor : shardOfTensor(folder).entrySet()) {
+            String shard = tensor.getValue();
+            if (!shards.containsKey(shard)) {
+                shards.put(shard, SafetensorsFile.open(folder.resolve(shard)));
+            }
+            fileOfTensor.put(tensor.getKey(), shards.get(shard));
+        }
+        return new WeightFiles(INDEX, fileOfTensor);
+    }
+
+    /**
+     * Reads which file the index names for each tensor.
+     *
+     * @throws CheckpointException if the index is missing or names anything but files of the folder
+     */
+    static Map<String, String> shardOfTensor(Path folder) throws CheckpointException {
         JsonFields index = JsonFields.read(folder.resolve(INDEX), MAX_INDEX_BYTES);
         JsonFields weightMap =
                 index.object(WEIGHT_MAP)
                         .orElseThrow(() -> index.refused(WEIGHT_MAP, "the file of each tensor"));
-        Map<String, SafetensorsFile> shards = new HashMap<>();
-        Map<String, SafetensorsFile> fileOfTensor = new HashMap<>();
+        Map<String, String> shardOfTensor = new LinkedHashMap<>();
         for (String tensor : weightMap.names()) {
             String shard = weightMap.text(tensor).orElseThrow();
             if (!SHARD.matcher(shard).matches()) {
                 throw weightMap.refused(tensor, "the name of a .safetensors file in the folder");
             }
-            if (!shards.containsKey(shard)) {
-                shards.put(shard, SafetensorsFile.open(folder.resolve(shard)));
-            }
-            fileOfTensor.put(tensor, shards.get(shard));
+            shardOfTensor.put(tensor, shard);
         }
-        return new WeightFiles(INDEX, fileOfTensor);
+        return shardOfTensor;
     }
 
     /**

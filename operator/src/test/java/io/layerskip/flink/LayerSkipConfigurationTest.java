@@ -119,7 +119,8 @@ final class LayerSkipConfigurationTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "layerskip.model.path|' '|a folder or classpath:NAME",
+                "layerskip.model.path|' '|a folder, classpath:NAME or an address such as"
+                        + " s3://BUCKET/FOLDER",
                 "layerskip.assistant-early-exit|0|one or more different layers, each at least 1,"
                         + " such as 2 or 2;3",
                 "layerskip.assistant-early-exit|2;2|one or more different layers, each at least 1,"
@@ -238,6 +239,51 @@ final class LayerSkipConfigurationTest {
                 .doesNotThrowAnyException();
         assertThatCode(() -> configuration.checkChats(getClass().getClassLoader(), chatOf("user")))
                 .doesNotThrowAnyException();
+    }
+
+    @Test
+    void wantsAFolderThatAModelAtAnAddressIsFetchedTo() {
+        assertThatThrownBy(() -> read(Map.of("layerskip.model.path", "s3://models/tiny")))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessage(
+                        "option layerskip.cache-folder is missing; allowed: a folder, which the"
+                                + " model is fetched to, since layerskip.model.path is an address");
+        assertThatCode(() -> read(Map.of("layerskip.model.path", "file:///models/tiny")))
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void refusesAnAddressWithAPasswordAndDoesNotShowIt() {
+        assertThatThrownBy(
+                        () ->
+                                read(
+                                        Map.of(
+                                                "layerskip.model.path",
+                                                "s3://key:hidden@models/tiny",
+                                                "layerskip.cache-folder",
+                                                "/cache")))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessageStartingWith(
+                        "option layerskip.model.path is an address with a password in it")
+                .hasMessageNotContaining("hidden");
+    }
+
+    @Test
+    void refusesAnAddressThatFlinkHasNoFileSystemFor() {
+        LayerSkipConfiguration configuration =
+                read(
+                        Map.of(
+                                "layerskip.model.path",
+                                "nowhere://models/tiny",
+                                "layerskip.cache-folder",
+                                "/cache"));
+
+        assertThatThrownBy(() -> configuration.checkAgainstModel(getClass().getClassLoader()))
+                .isInstanceOf(IllegalConfigurationException.class)
+                .hasMessageStartingWith(
+                        "option layerskip.model.path is nowhere://models/tiny; allowed: an address"
+                                + " of a file system that Flink has here. Put its plugin, such as"
+                                + " flink-s3-fs-hadoop");
     }
 
     @Test

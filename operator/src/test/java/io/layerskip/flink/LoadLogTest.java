@@ -31,4 +31,15 @@ class LoadLogTest {
                         "Loading llama: converting weights, 30 of 100 MB",
                         "Loading llama: building sessions, 0 of 50 MB");
     }
+
+    @Test
+    void saysNothingOfASizeThatIsNotKnown() {
+        LoadLog log = new LoadLog("llama", () -> TimeUnit.SECONDS.toNanos(seconds), lines::add);
+
+        seconds += 5;
+        log.onProgress(Stage.WAITING, 0, 0);
+
+        assertThat(lines)
+                .containsExactly("Loading llama: waiting for another user of the cache folder");
+    }
 }

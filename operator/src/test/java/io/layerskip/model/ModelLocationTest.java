@@ -17,6 +17,9 @@ import java.util.jar.JarOutputStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class ModelLocationTest {
 
@@ -31,6 +34,59 @@ final class ModelLocationTest {
         }
 
         assertThat(temp.resolve("config.json")).exists();
+    }
+
+    @Test
+    void takesTheUriOfAFolderAsThatFolder() throws IOException {
+        Path tiny = Files.createDirectory(temp.resolve("tiny model"));
+        Files.writeString(tiny.resolve("config.json"), "{}");
+        ModelLocation location = new ModelLocation(tiny.toUri().toString());
+
+        try (ModelFolder folder = location.open(getClass().getClassLoader())) {
+            assertThat(folder.path()).isEqualTo(tiny);
+        }
+        assertThat(location.isRemote()).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"file://models/tiny", "file:///a b"})
+    void refusesAUriThatIsNoPath(String uri) {
+        assertThatThrownBy(() -> open(uri, getClass().getClassLoader()))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageStartingWith(uri + " is no path of this machine");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "s3://bucket/models/tiny, true, tiny",
+        "S3A://bucket/models/tiny/, true, tiny",
+        "hdfs:///models/tiny, true, tiny",
+        "s3://bucket, true, bucket",
+        "file:///models/tiny/, false, tiny",
+        "FILE:/models/tiny, false, tiny",
+        "/models/tiny, false, tiny",
+        "models/s3:tiny, false, s3:tiny",
+        "C:/models/tiny, false, tiny",
+        "classpath:models/tiny, false, tiny",
+        "classpath:/models/tiny, false, tiny"
+    })
+    void tellsAnAddressFromAFolder(String name, boolean remote, String modelName) {
+        ModelLocation location = new ModelLocation(name);
+
+        assertThat(location.isRemote()).isEqualTo(remote);
+        assertThat(location.modelName()).isEqualTo(modelName);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "s3://key:secret@bucket/tiny, true",
+        "S3://key:secret@bucket, true",
+        "abfss://container@account.example/tiny, false",
+        "hdfs://namenode:8020/models/tiny@1:2, false",
+        "/models/a:b@c, false"
+    })
+    void findsAPasswordInAnAddress(String name, boolean found) {
+        assertThat(new ModelLocation(name).holdsPassword()).isEqualTo(found);
     }
 
     @Test

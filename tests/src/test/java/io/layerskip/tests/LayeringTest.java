@@ -26,6 +26,7 @@ class LayeringTest {
     private static final String CHAT = "io.layerskip.chat..";
     private static final String FORWARD = "io.layerskip.forward..";
     private static final String ENGINE = "io.layerskip.engine..";
+    private static final String REMOTE = "io.layerskip.remote..";
     private static final String FLINK = "io.layerskip.flink..";
     private static final String CONNECTORS = "io.layerskip.connectors..";
     private static final String SQL = "io.layerskip.sql..";
@@ -37,7 +38,18 @@ class LayeringTest {
     @ArchTest
     static final ArchRule packagesKnowOnlyThoseBelowThem =
             fromTheBottom(
-                    MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, SQL, JOBS, LOCAL, BENCH, CLI);
+                    MODEL,
+                    CHAT,
+                    FORWARD,
+                    ENGINE,
+                    REMOTE,
+                    FLINK,
+                    CONNECTORS,
+                    SQL,
+                    JOBS,
+                    LOCAL,
+                    BENCH,
+                    CLI);
 
     @ArchTest
     static final ArchRule modelChatForwardAndEngineKnowNeitherFlinkNorKafka =
@@ -62,7 +74,7 @@ class LayeringTest {
     static final ArchRule theFlinkFunctionKnowsNoKafka =
             noClasses()
                     .that()
-                    .resideInAPackage(FLINK)
+                    .resideInAnyPackage(REMOTE, FLINK)
                     .should()
                     .dependOnClassesThat()
                     .resideInAnyPackage("org.apache.kafka..", "org.apache.flink.connector.kafka..");
@@ -90,7 +102,8 @@ class LayeringTest {
     static final ArchRule whatIsPublicSaysWhetherItIsApi =
             classes()
                     .that()
-                    .resideInAnyPackage(MODEL, CHAT, FORWARD, ENGINE, FLINK, CONNECTORS, SQL)
+                    .resideInAnyPackage(
+                            MODEL, CHAT, FORWARD, ENGINE, REMOTE, FLINK, CONNECTORS, SQL)
                     .and()
                     .arePublic()
                     .and()
