@@ -20,6 +20,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.apache.flink.annotation.Internal;
 import org.apache.flink.core.fs.UnsupportedFileSystemSchemeException;
 import org.slf4j.Logger;
@@ -137,14 +138,15 @@ public final class RemoteModel {
                 partial.fetch(remote, file, read -> {});
             }
         }
-        // Before gigabytes are fetched for nothing.
-        ModelConfigReader.read(partial.folder());
         Set<String> shards =
                 files.stream().anyMatch(f -> f.name().equals(CheckpointFiles.INDEX.name()))
                         ? CheckpointFiles.shards(partial.folder())
                         : Set.of();
         files = list(shards);
+        requireAll(shards, files);
         partial.keep(files);
+        // Before gigabytes are fetched for nothing.
+        ModelConfigReader.read(partial.folder());
         store.requireRoom(partial.missing(files));
         long total = files.stream().mapToLong(RemoteFile::size).sum();
         long start = System.nanoTime();
@@ -162,10 +164,19 @@ public final class RemoteModel {
         return Optional.of(store.keep(partial, files));
     }
 
+    private void requireAll(Set<String> shards, List<RemoteFile> files) throws CheckpointException {
+        Set<String> found = files.stream().map(RemoteFile::name).collect(Collectors.toSet());
+        for (String shard : shards) {
+            if (!found.contains(shard)) {
+                throw missing(address, shard);
+            }
+        }
+    }
+
     /**
      * Looks at all files that there are, those without weights first.
      *
-     * @param shards the weights' files, if they are several
+     * @param shards the weights' files, if they are several; those that are missing are left out
      */
     private List<RemoteFile> list(Collection<String> shards) throws IOException {
         List<RemoteFile> files = find(address, remote, CheckpointFiles.SMALL);
@@ -180,7 +191,7 @@ public final class RemoteModel {
         }
         files.addAll(index);
         for (String shard : shards) {
-            files.add(remote.find(shard).orElseThrow(() -> missing(address, shard)));
+            remote.find(shard).ifPresent(files::add);
         }
         return files;
     }

@@ -109,6 +109,31 @@ final class RemoteModelTest {
     }
 
     @Test
+    void fetchesWhatLiesInOtherFilesNow() throws IOException {
+        new CheckpointWriter(1).shards(3).write(remote);
+        fetch();
+        for (String name : names(remote)) {
+            Files.delete(remote.resolve(name));
+        }
+        new CheckpointWriter(1).shards(2).write(remote);
+
+        assertThat(names(fetch()))
+                .contains("model-00002-of-00002.safetensors")
+                .doesNotContain("model-00003-of-00003.safetensors");
+    }
+
+    @Test
+    void forgetsAFileThatIsGoneFromTheAddress() throws IOException {
+        copyBundledModel();
+        Files.writeString(remote.resolve("generation_config.json"), "{\"max_new_tokens\": 0}");
+        assertThatThrownBy(this::fetch).isInstanceOf(CheckpointException.class);
+
+        Files.delete(remote.resolve("generation_config.json"));
+
+        assertThat(names(fetch())).doesNotContain("generation_config.json");
+    }
+
+    @Test
     void keepsOneCopyOfWhatLiesAtTwoAddresses() throws IOException {
         new CheckpointWriter(1).write(remote);
         Path other = Files.createDirectory(temp.resolve("other"));
