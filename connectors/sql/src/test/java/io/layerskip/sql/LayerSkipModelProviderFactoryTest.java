@@ -245,6 +245,22 @@ final class LayerSkipModelProviderFactoryTest {
     }
 
     @Test
+    void aModelAtAnAddressNeedsAFolderThatItIsFetchedTo() {
+        tables.executeSql(
+                "CREATE MODEL intents INPUT (prompt STRING) OUTPUT (completion STRING) WITH"
+                        + " ('provider' = 'layerskip', 'model.path' = 's3://models/tiny')");
+
+        assertThatThrownBy(this::plan)
+                .satisfies(
+                        e ->
+                                assertThat(ExceptionUtils.stringifyException(e))
+                                        .contains(
+                                                "option cache-folder is missing; allowed: a folder,"
+                                                        + " which the model is fetched to, since"
+                                                        + " model.path is an address"));
+    }
+
+    @Test
     void aRefusalIsAValidationException() {
         createModel(INPUT, OUTPUT, Map.of("top-p", "7"));
 

@@ -47,7 +47,7 @@ class ModelAddressITCase {
     private static final Path PLUGINS = Path.of("target", "plugins").toAbsolutePath();
     private static final String PROMPT = "banking: I lost my card\n";
     private static final String COMPLETION = "{\"intent\":\"lost_or_stolen_card\"}";
-    private static final Duration DEADLINE = Duration.ofSeconds(90);
+    private static final Duration DEADLINE = Duration.ofMinutes(3);
 
     /** What may have to be fetched twice, and what there is besides the files' content. */
     private static final long STEP = 9 << 20;
