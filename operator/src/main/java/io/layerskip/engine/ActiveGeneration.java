@@ -16,6 +16,7 @@ final class ActiveGeneration implements Generation {
     private static final TokenLogprobs[] NO_LOGPROBS = {};
 
     private final GenerationRequest request;
+    private final RequestWatch watch;
     private final Consumer<TextChunk> listener;
     private final boolean watched;
     private final CompletableFuture<GenerationResult> result = new CompletableFuture<>();
@@ -70,18 +71,21 @@ final class ActiveGeneration implements Generation {
     /**
      * @param resumed what an earlier generation of this request has written
      * @param systemFingerprint what writes it
+     * @param watch told when it begins
      * @param watched whether the listener wants the text while it is written
      */
     ActiveGeneration(
             GenerationRequest request,
             GenerationProgress resumed,
             String systemFingerprint,
+            RequestWatch watch,
             Consumer<TextChunk> listener,
             boolean watched) {
         this.request = request;
         this.resumed = resumed;
         this.submitted = System.nanoTime() - resumed.statistics().totalNanos();
         this.systemFingerprint = systemFingerprint;
+        this.watch = watch;
         this.queued = resumed.statistics().queueNanos();
         this.timeToFirstToken = resumed.statistics().timeToFirstTokenNanos();
         this.listener = listener;
@@ -136,6 +140,10 @@ final class ActiveGeneration implements Generation {
 
     GenerationRequest request() {
         return request;
+    }
+
+    RequestWatch watch() {
+        return watch;
     }
 
     /**
@@ -282,6 +290,11 @@ final class ActiveGeneration implements Generation {
     /** Ends without a result: the engine cannot go on. */
     void abandon(EngineFailedException failure) {
         free();
+        result.completeExceptionally(failure);
+    }
+
+    /** The same where the engine's thread hangs, and may still use what would be freed. */
+    void giveUp(EngineFailedException failure) {
         result.completeExceptionally(failure);
     }
 

@@ -4,11 +4,14 @@ import io.layerskip.forward.KeyValueCache;
 import io.layerskip.forward.KeyValueMemory;
 import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.PrefixCache;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
 /**
  * The requests that are under way together, round after round (iteration-level scheduling, as in
@@ -20,6 +23,9 @@ final class ContinuousBatching {
     private final Scheduler scheduler;
     private final DraftPolicy policy;
     private final SelfSpeculation decoding;
+    private final GuardedRounds rounds;
+    private final Isolation isolation;
+    private final PassClock clock;
     private final InternalErrors errors;
     private final LongAdder writtenTokens;
     private final List<Turn> turns = new ArrayList<>();
@@ -29,20 +35,33 @@ final class ContinuousBatching {
     /**
      * Measures what passes cost on this machine, if there is something to decide by it.
      *
+     * @param isolation held while passes are computed
+     * @param clock shows how long the pass under way has taken
      * @param writtenTokens counts the tokens of all requests
+     * @param wrapper of what takes rounds through the model
      */
     ContinuousBatching(
             LayerSkipModel model,
             KeyValueMemory memory,
             EngineSettings settings,
             InternalErrors errors,
-            LongAdder writtenTokens) {
+            Isolation isolation,
+            PassClock clock,
+            LongAdder writtenTokens,
+            UnaryOperator<Consumer<List<Turn>>> wrapper) {
         int maxBatchSize = settings.maxBatchSize();
         int prefixBlocks = settings.prefixCaching() ? memory.capacity() / 2 : 0;
         this.memory = memory;
         this.scheduler = new Scheduler(maxBatchSize, new PrefixCache(memory, prefixBlocks));
         this.policy = new DraftPolicy(passCosts(model, memory, settings), maxBatchSize);
-        this.decoding = new SelfSpeculation(model, policy);
+        this.decoding = new SelfSpeculation(model, policy, clock);
+        this.rounds =
+                new GuardedRounds(
+                        wrapper.apply(decoding::round),
+                        new Probe(model.config(), settings.kvCacheType())::run,
+                        errors::log);
+        this.isolation = isolation;
+        this.clock = clock;
         this.errors = errors;
         this.writtenTokens = writtenTokens;
         this.status = status(0, Optional.empty());
@@ -65,7 +84,7 @@ final class ContinuousBatching {
     }
 
     /** Takes everyone a step further: as many tokens as are drafted and accepted, and one more. */
-    void round() {
+    void round() throws InterruptedException {
         List<ActiveGeneration> round = scheduler.begin();
         if (round.isEmpty()) {
             // Those that were under way may have been aborted.
@@ -74,7 +93,7 @@ final class ContinuousBatching {
         }
         turns.clear();
         round.forEach(generation -> turns.add(generation.turn()));
-        decoding.round(turns);
+        boolean together = takeRound();
         scheduler.fork();
         int written = 0;
         boolean prefilled = false;
@@ -83,8 +102,21 @@ final class ContinuousBatching {
             prefilled |= generation.turn().isPrefill();
         }
         scheduler.end();
-        policy.endRound(prefilled, written);
+        if (together) {
+            policy.endRound(prefilled, written);
+        }
         status = status(round.size(), Optional.of(Instant.now()));
+    }
+
+    private boolean takeRound() throws InterruptedException {
+        isolation.beginRound();
+        clock.begin();
+        try {
+            return rounds.take(turns);
+        } finally {
+            clock.end();
+            isolation.endRound();
+        }
     }
 
     /** What it has done and has under way, as it stood after the latest round. Thread-safe. */
@@ -103,7 +135,8 @@ final class ContinuousBatching {
                 decoding.passes(),
                 decoding.rows(),
                 decoding.draftPasses(),
-                lastPass);
+                lastPass,
+                Duration.ZERO);
     }
 
     /** Writes what a round brought; returns how many tokens that is. */

@@ -3,6 +3,7 @@ package io.layerskip.engine;
 import io.layerskip.forward.KeyValueCacheType;
 import io.layerskip.forward.Precision;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
@@ -35,6 +36,8 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param maxBatchSize requests that share passes, in {@link #BATCH_SIZE}; further ones wait
  * @param kvCacheType how keys and values are kept
  * @param kvCacheBytes most memory for keys and values, on the JVM's heap
+ * @param passTimeout how long a pass may take, in {@link #PASS_TIMEOUT} ms; the engine of one that
+ *     takes longer has failed
  * @param prefixCaching whether what prompts have in common at their beginning is computed once
  */
 @PublicEvolving
@@ -49,12 +52,17 @@ public record EngineSettings(
         int maxBatchSize,
         KeyValueCacheType kvCacheType,
         long kvCacheBytes,
+        Duration passTimeout,
         boolean prefixCaching) {
 
     public static final Range CONFIDENCE_THRESHOLD = Range.between(0, 1);
     public static final Range THREADS = Range.atLeast(1);
     public static final Range ENGINES = Range.atLeast(1);
     public static final Range KV_CACHE_BYTES = Range.atLeast(1);
+    public static final Range PASS_TIMEOUT = Range.atLeast(1);
+
+    /** Longer than a pass of the largest model takes on the slowest machine. */
+    public static final Duration DEFAULT_PASS_TIMEOUT = Duration.ofMinutes(2);
 
     /**
      * Tokens that are written where neither request nor settings nor checkpoint say how many: a
@@ -82,6 +90,7 @@ public record EngineSettings(
         ENGINES.check("engines", engines);
         BATCH_SIZE.check("max_batch_size", maxBatchSize);
         KV_CACHE_BYTES.check("kv_cache_bytes", kvCacheBytes);
+        PASS_TIMEOUT.check("pass_timeout", passTimeout.toMillis());
     }
 
     /** Greedy decoding on one thread, drafts of as many tokens as pay. */
@@ -101,6 +110,7 @@ public record EngineSettings(
         builder.maxBatchSize = maxBatchSize;
         builder.kvCacheType = kvCacheType;
         builder.kvCacheBytes = kvCacheBytes;
+        builder.passTimeout = passTimeout;
         builder.prefixCaching = prefixCaching;
         return builder;
     }
@@ -118,6 +128,7 @@ public record EngineSettings(
         private int maxBatchSize = 32;
         private KeyValueCacheType kvCacheType = KeyValueCacheType.FLOAT32;
         private long kvCacheBytes = defaultKvCacheBytes(1);
+        private Duration passTimeout = DEFAULT_PASS_TIMEOUT;
         private boolean prefixCaching = true;
 
         private Builder(List<Integer> exitLayers) {
@@ -174,6 +185,11 @@ public record EngineSettings(
             return this;
         }
 
+        public Builder passTimeout(Duration passTimeout) {
+            this.passTimeout = passTimeout;
+            return this;
+        }
+
         public Builder prefixCaching(boolean prefixCaching) {
             this.prefixCaching = prefixCaching;
             return this;
@@ -194,6 +210,7 @@ public record EngineSettings(
                     maxBatchSize,
                     kvCacheType,
                     kvCacheBytes,
+                    passTimeout,
                     prefixCaching);
         }
     }

@@ -1,5 +1,6 @@
 package io.layerskip.engine;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
 import org.apache.flink.annotation.PublicEvolving;
@@ -19,6 +20,7 @@ import org.apache.flink.annotation.PublicEvolving;
  * @param rows rows of those passes: tokens of prompts, drafts, and a token of each request
  * @param draftPasses passes through the early layers, which draft
  * @param lastPass when the latest round ended; empty before the first one
+ * @param passTime how long the pass under way has taken by now; zero if there is none
  */
 @PublicEvolving
 public record EngineStatus(
@@ -31,11 +33,13 @@ public record EngineStatus(
         long passes,
         long rows,
         long draftPasses,
-        Optional<Instant> lastPass) {
+        Optional<Instant> lastPass,
+        Duration passTime) {
 
-    EngineStatus withMoreWaiting(int more) {
+    /** The same with what has happened since the latest round. */
+    EngineStatus since(int moreWaiting, Duration passTime) {
         return new EngineStatus(
-                waiting + more,
+                waiting + moreWaiting,
                 running,
                 batchSize,
                 keyValueBlocksUsed,
@@ -44,6 +48,7 @@ public record EngineStatus(
                 passes,
                 rows,
                 draftPasses,
-                lastPass);
+                lastPass,
+                passTime);
     }
 }

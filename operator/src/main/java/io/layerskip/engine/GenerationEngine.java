@@ -8,11 +8,17 @@ import io.layerskip.forward.PassThreads;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.apache.flink.annotation.PublicEvolving;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,12 +54,31 @@ public final class GenerationEngine implements AutoCloseable {
     private final ContinuousBatching batching;
     private final Thread thread = new Thread(this::run, "layerskip-engine");
     private final LongAdder writtenTokens = new LongAdder();
+    private final Isolation isolation = new Isolation();
+    private final PassClock clock = new PassClock();
+    private final PassWatchdog watchdog;
+    private final Duration passTimeout;
+
+    /** Those whose results are not complete, for when the engine's thread cannot see to that. */
+    private final Set<ActiveGeneration> unfinished = ConcurrentHashMap.newKeySet();
+
+    /** When the engine's thread has ended, or hangs. */
+    private final CountDownLatch gone = new CountDownLatch(1);
+
+    /** When the engine's thread has ended, and all is freed. */
+    private final CompletableFuture<Void> freed = new CompletableFuture<>();
+
     private final String systemFingerprint;
     private final GenerationParameters defaults;
 
     private volatile Optional<EngineFailedException> ended = Optional.empty();
+    private volatile Optional<EngineFailedException> hung = Optional.empty();
 
-    private GenerationEngine(Checkpoint checkpoint, EngineSettings settings, LayerSkipModel model)
+    private GenerationEngine(
+            Checkpoint checkpoint,
+            EngineSettings settings,
+            LayerSkipModel model,
+            UnaryOperator<Consumer<List<Turn>>> wrapper)
             throws IOException {
         KeyValueMemory memory =
                 new KeyValueMemory(
@@ -63,10 +88,17 @@ public final class GenerationEngine implements AutoCloseable {
         this.model = model;
         this.systemFingerprint = systemFingerprint(checkpoint, settings);
         this.defaults = settings.defaults();
-        this.batching = new ContinuousBatching(model, memory, settings, errors, writtenTokens);
+        this.batching =
+                new ContinuousBatching(
+                        model, memory, settings, errors, isolation, clock, writtenTokens, wrapper);
         this.queue =
                 new PreparationQueue(
-                        new RequestPreparation(checkpoint, settings, memory), errors, this::end);
+                        new RequestPreparation(checkpoint, settings, memory),
+                        errors,
+                        isolation,
+                        this::end);
+        this.passTimeout = settings.passTimeout();
+        this.watchdog = new PassWatchdog(clock, passTimeout, this::hang);
         thread.setDaemon(true);
     }
 
@@ -95,6 +127,19 @@ public final class GenerationEngine implements AutoCloseable {
      */
     public static GenerationEngine open(
             Checkpoint checkpoint, EngineSettings settings, LoadListener listener) {
+        return open(checkpoint, settings, listener, UnaryOperator.identity());
+    }
+
+    /**
+     * The same with rounds that do more.
+     *
+     * @param wrapper of what takes rounds through the model
+     */
+    static GenerationEngine open(
+            Checkpoint checkpoint,
+            EngineSettings settings,
+            LoadListener listener,
+            UnaryOperator<Consumer<List<Turn>>> wrapper) {
         try {
             LayerSkipModel model =
                     new LayerSkipModel(
@@ -105,9 +150,11 @@ public final class GenerationEngine implements AutoCloseable {
                             new PassThreads(settings.threads(), settings.engines()),
                             listener);
             try {
-                GenerationEngine engine = new GenerationEngine(checkpoint, settings, model);
+                GenerationEngine engine =
+                        new GenerationEngine(checkpoint, settings, model, wrapper);
                 engine.thread.start();
                 engine.queue.start();
+                engine.watchdog.start();
                 return engine;
             } catch (IOException | RuntimeException | Error e) {
                 model.close();
@@ -133,9 +180,21 @@ public final class GenerationEngine implements AutoCloseable {
      * @throws IllegalArgumentException if the model has no such token
      */
     public Generation submit(GenerationRequest request, GenerationProgress progress) {
+        return submit(request, progress, RequestWatch.NONE);
+    }
+
+    /**
+     * The same, and tells the watch when it begins and when it has ended. A request that must be
+     * alone begins when those under way have ended; until it has its result, this engine begins
+     * nothing else and no other engine of the process computes.
+     *
+     * @throws IllegalArgumentException if the model has no such token
+     */
+    public Generation submit(
+            GenerationRequest request, GenerationProgress progress, RequestWatch watch) {
         checkTokens(request, progress);
         progress.moreChoices().forEach(choice -> checkTokens(request, choice));
-        return submit(request, progress, generation(request, progress));
+        return submit(request, progress, generation(request, progress, watch));
     }
 
     private void checkTokens(GenerationRequest request, GenerationProgress progress) {
@@ -149,8 +208,10 @@ public final class GenerationEngine implements AutoCloseable {
         }
     }
 
-    private ActiveGeneration generation(GenerationRequest request, GenerationProgress progress) {
-        return new ActiveGeneration(request, progress, systemFingerprint, chunk -> {}, false);
+    private ActiveGeneration generation(
+            GenerationRequest request, GenerationProgress progress, RequestWatch watch) {
+        return new ActiveGeneration(
+                request, progress, systemFingerprint, watch, chunk -> {}, false);
     }
 
     /**
@@ -162,7 +223,12 @@ public final class GenerationEngine implements AutoCloseable {
                 request,
                 GenerationProgress.NONE,
                 new ActiveGeneration(
-                        request, GenerationProgress.NONE, systemFingerprint, listener, true));
+                        request,
+                        GenerationProgress.NONE,
+                        systemFingerprint,
+                        RequestWatch.NONE,
+                        listener,
+                        true));
     }
 
     /** Takes a request's first completion, and with it the others that it asks for. */
@@ -178,11 +244,23 @@ public final class GenerationEngine implements AutoCloseable {
                 choices.add(
                         generation(
                                 request,
-                                i < begun.size() ? begun.get(i) : GenerationProgress.NONE));
+                                i < begun.size() ? begun.get(i) : GenerationProgress.NONE,
+                                RequestWatch.NONE));
             }
             all = new ChoiceGroup(choices);
         }
+        all.result()
+                .whenComplete(
+                        (result, error) -> {
+                            unfinished.remove(first);
+                            if (error == null) {
+                                first.watch().ended();
+                            }
+                        });
+        unfinished.add(first);
         queue.submit(first);
+        // Whoever finds that the thread hangs ends what it sees; this request may have come later.
+        hung.ifPresent(first::giveUp);
         return all;
     }
 
@@ -196,7 +274,7 @@ public final class GenerationEngine implements AutoCloseable {
 
     /** What it has under way and has done, as it stood after the latest round. Thread-safe. */
     public EngineStatus status() {
-        return batching.status().withMoreWaiting(queue.size());
+        return batching.status().since(queue.size(), Duration.ofNanos(clock.nanos()));
     }
 
     /**
@@ -221,14 +299,44 @@ public final class GenerationEngine implements AutoCloseable {
 
     /**
      * Ends what runs and waits (its results complete with an {@link EngineFailedException}), waits
-     * for the pass under way and the prompt that is being tokenised, and frees the sessions.
+     * for the pass under way and the prompt that is being tokenised, and frees the sessions. A pass
+     * that takes longer than it may is not waited for; then nothing is freed before it ends.
      * Idempotent. Not to be called by a listener or by what follows a result: those run on the
      * threads that are waited for.
      */
     @Override
     public void close() {
         end(new EngineFailedException("the engine was closed"));
-        Threads.join(thread);
+        Threads.await(gone);
+        if (hung.isEmpty()) {
+            Threads.join(thread);
+        }
+    }
+
+    /**
+     * Runs something when the engine's thread has ended and all is freed, after {@link #close}:
+     * mostly at once, but where a pass hangs, if ever that ends.
+     */
+    public void whenFreed(Runnable then) {
+        freed.thenRun(then);
+    }
+
+    /** Ends all requests: the engine's thread is in a pass that takes longer than it may. */
+    private void hang() {
+        EngineFailedException reason =
+                EngineFailedException.underWay(
+                        "a pass has taken more than the %d ms of pass-timeout"
+                                .formatted(passTimeout.toMillis()));
+        LOG.error(
+                "{}; the engine is given up with what it holds, and if others hang too, only a new process"
+                        + " helps. All threads:{}",
+                reason.getMessage(),
+                ThreadDump.ofProcess());
+        hung = Optional.of(reason);
+        end(reason);
+        unfinished.forEach(generation -> generation.giveUp(reason));
+        isolation.release();
+        gone.countDown();
     }
 
     private synchronized void end(EngineFailedException reason) {
@@ -239,6 +347,14 @@ public final class GenerationEngine implements AutoCloseable {
         thread.interrupt();
     }
 
+    private void free() {
+        watchdog.close();
+        isolation.release();
+        queue.close();
+        batching.abandon(ended.orElseThrow());
+        model.close();
+    }
+
     private void run() {
         try {
             while (ended.isEmpty()) {
@@ -246,6 +362,8 @@ public final class GenerationEngine implements AutoCloseable {
                 batching.admit(queue);
                 batching.round();
             }
+        } catch (EngineFailedException e) {
+            end(e);
         } catch (InterruptedException e) {
             // Mostly end() itself, which wakes the thread while it waits for requests.
             end(new EngineFailedException("the engine's thread was interrupted", e));
@@ -257,11 +375,14 @@ public final class GenerationEngine implements AutoCloseable {
                                     .formatted(checkpoint.folder(), e),
                             e));
         } catch (RuntimeException | Error e) {
-            end(new EngineFailedException("the model broke: " + e, e));
+            end(EngineFailedException.underWay("the model broke: " + e, e));
         } finally {
-            queue.close();
-            batching.abandon(ended.orElseThrow());
-            model.close();
+            try {
+                free();
+            } finally {
+                gone.countDown();
+                freed.complete(null);
+            }
         }
     }
 }

@@ -20,6 +20,8 @@ public record GenerationFailure(Kind kind, String message) {
         /** The deadline passed before the generation ended. */
         TIMEOUT,
         /** Something broke while this request was served. */
-        INTERNAL_ERROR
+        INTERNAL_ERROR,
+        /** The model breaks on this request alone, or the process has ended with it repeatedly. */
+        POISON_REQUEST
     }
 }

@@ -46,12 +46,17 @@ final class InternalErrors {
 
     /** What becomes of the request that met the exception. */
     GenerationFailure failure(GenerationRequest request, RuntimeException exception) {
-        log(request.id(), exception);
+        log("Request %s failed".formatted(request.id()), exception);
         return new GenerationFailure(
                 GenerationFailure.Kind.INTERNAL_ERROR, "generation failed: " + exception);
     }
 
-    private synchronized void log(String requestId, RuntimeException exception) {
+    /**
+     * Logs what went wrong, unless the same cause was logged a moment ago.
+     *
+     * @param what it was, without a full stop
+     */
+    synchronized void log(String what, Throwable exception) {
         Cause cause = Cause.of(exception);
         long now = nanoTime.getAsLong();
         Logged last = logged.get(cause);
@@ -61,8 +66,8 @@ final class InternalErrors {
         }
         logged.put(cause, new Logged(now, 0));
         log.accept(
-                "Request %s failed (%d more for the same cause since the last one logged)"
-                        .formatted(requestId, last == null ? 0 : last.since()),
+                "%s (%d more for the same cause since the last one logged)"
+                        .formatted(what, last == null ? 0 : last.since()),
                 exception);
     }
 }

@@ -14,8 +14,10 @@ final class LogitsProcessor {
     /** Marks a token of the prompt, beside how often the completion has it. */
     private static final int OF_PROMPT = Integer.MIN_VALUE;
 
+    private static final int[] NOTHING = {};
+
     /** How often the completion has a token; all 0 between two calls. Empty until it is needed. */
-    private int[] counts = {};
+    private int[] counts = NOTHING;
 
     /**
      * Changes what follows the sequence and so many of the turn's drafts. That depends on those
@@ -41,12 +43,16 @@ final class LogitsProcessor {
             if (counts.length == 0) {
                 counts = new int[logits.width()];
             }
-            count(turn, drafts);
-            penalise(turn, drafts, values, start);
+            int[] used = counts;
+            // Where this breaks, nobody else shall find what it has counted so far.
+            counts = NOTHING;
+            count(turn, drafts, used);
+            penalise(turn, drafts, values, start, used);
+            counts = used;
         }
     }
 
-    private void count(Turn turn, int drafts) {
+    private static void count(Turn turn, int drafts, int[] counts) {
         Sequence sequence = turn.sequence();
         int[] tokens = sequence.tokens();
         for (int i = 0; i < sequence.promptLength(); i++) {
@@ -61,7 +67,8 @@ final class LogitsProcessor {
     }
 
     /** Penalises each token once, and forgets its count. */
-    private void penalise(Turn turn, int drafts, FloatBuffer values, int start) {
+    private static void penalise(
+            Turn turn, int drafts, FloatBuffer values, int start, int[] counts) {
         Sequence sequence = turn.sequence();
         LogitsAdjustment adjustment = sequence.sampling().adjustment();
         int[] tokens = sequence.tokens();

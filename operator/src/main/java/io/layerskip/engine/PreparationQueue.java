@@ -3,7 +3,9 @@ package io.layerskip.engine;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Consumer;
 
@@ -16,6 +18,9 @@ import java.util.function.Consumer;
  *   submit --long--> submitted --[thread: RequestPreparation]--> ready --[short: RequestPreparation]-->
  *      '-------------------------- short ------------------------->'                          Scheduler
  * </pre>
+ *
+ * <p>A request that must be alone waits until those under way have ended, and nobody joins before
+ * it has.
  *
  * <p>Between two rounds, prompts of {@value #CHARACTERS_A_ROUND} characters at the most are
  * prepared, also where none of their requests can be served: tokenising takes 1 to 3 µs a
@@ -32,21 +37,28 @@ final class PreparationQueue {
     private final RequestPreparation preparation;
     private final InternalErrors errors;
     private final Consumer<EngineFailedException> onError;
+    private final Isolation isolation;
     private final Thread thread = new Thread(this::run, "layerskip-tokenizer");
     private final BlockingQueue<ActiveGeneration> submitted = new LinkedBlockingQueue<>();
     private final BlockingQueue<ActiveGeneration> ready = new LinkedBlockingQueue<>();
 
+    /** Those that must be alone. Nobody joins those under way before them. */
+    private final Queue<ActiveGeneration> suspects = new ConcurrentLinkedQueue<>();
+
     private volatile Optional<EngineFailedException> ended = Optional.empty();
 
     /**
+     * @param isolation held by a request that must be alone, until it has ended
      * @param onError told if the thread cannot go on
      */
     PreparationQueue(
             RequestPreparation preparation,
             InternalErrors errors,
+            Isolation isolation,
             Consumer<EngineFailedException> onError) {
         this.preparation = preparation;
         this.errors = errors;
+        this.isolation = isolation;
         this.onError = onError;
         thread.setDaemon(true);
     }
@@ -58,7 +70,9 @@ final class PreparationQueue {
     /** Takes a request; never blocks. Thread-safe. */
     void submit(ActiveGeneration generation) {
         boolean isLong = generation.request().characters() > LONG_PROMPT_CHARACTERS;
-        BlockingQueue<ActiveGeneration> queue = isLong ? submitted : ready;
+        // One that must be alone is prepared when it is: that may be what ends the process.
+        boolean ahead = isLong && !generation.watch().alone();
+        BlockingQueue<ActiveGeneration> queue = ahead ? submitted : ready;
         queue.add(generation);
         // Whoever ends the queue empties it afterwards; one of the two sees this request.
         if (ended.isPresent() && queue.remove(generation)) {
@@ -68,18 +82,39 @@ final class PreparationQueue {
 
     /** How many requests wait here. Thread-safe. */
     int size() {
-        return submitted.size() + ready.size();
+        return submitted.size() + ready.size() + suspects.size();
     }
 
     /** Hands over what is ready, as far as there are places; waits if there is nothing to do. */
     void handOver(Scheduler scheduler) throws InterruptedException {
+        if (scheduler.isEmpty()) {
+            isolation.endAlone();
+        }
+        if (!suspects.isEmpty() || isolation.isAlone()) {
+            if (scheduler.isEmpty()) {
+                isolation.beginAlone();
+                handOver(suspects.remove(), scheduler);
+            }
+            return;
+        }
         int charactersLeft = CHARACTERS_A_ROUND;
         if (scheduler.isEmpty()) {
-            charactersLeft -= handOver(ready.take(), scheduler);
+            charactersLeft -= take(ready.take(), scheduler);
         }
-        while (charactersLeft > 0 && scheduler.hasPlace() && !ready.isEmpty()) {
-            charactersLeft -= handOver(ready.remove(), scheduler);
+        while (charactersLeft > 0
+                && suspects.isEmpty()
+                && scheduler.hasPlace()
+                && !ready.isEmpty()) {
+            charactersLeft -= take(ready.remove(), scheduler);
         }
+    }
+
+    private int take(ActiveGeneration generation, Scheduler scheduler) {
+        if (generation.watch().alone()) {
+            suspects.add(generation);
+            return 0;
+        }
+        return handOver(generation, scheduler);
     }
 
     /** Returns the characters that had to be prepared for it. */
@@ -99,6 +134,7 @@ final class PreparationQueue {
     void endAborted() {
         submitted.removeIf(ActiveGeneration::endIfAborted);
         ready.removeIf(ActiveGeneration::endIfAborted);
+        suspects.removeIf(ActiveGeneration::endIfAborted);
     }
 
     /** Prepares no more requests; never blocks. Thread-safe. */
@@ -113,6 +149,8 @@ final class PreparationQueue {
         List<ActiveGeneration> left = new ArrayList<>();
         ready.drainTo(left);
         submitted.drainTo(left);
+        left.addAll(suspects);
+        suspects.clear();
         left.forEach(generation -> generation.abandon(ended.orElseThrow()));
     }
 
@@ -128,7 +166,7 @@ final class PreparationQueue {
         } catch (InterruptedException e) {
             // end() wakes the thread while it waits.
         } catch (RuntimeException | Error e) {
-            onError.accept(new EngineFailedException("cannot prepare requests: " + e, e));
+            onError.accept(EngineFailedException.underWay("cannot prepare requests: " + e, e));
         }
     }
 
@@ -137,13 +175,14 @@ final class PreparationQueue {
         if (generation.endIfAborted()) {
             return;
         }
+        generation.watch().begun();
         try {
             preparation.prepare(generation).ifPresent(generation::fail);
         } catch (RuntimeException e) {
             generation.fail(errors.failure(generation.request(), e));
         } catch (Error e) {
             // It is in no queue now, so nobody else would end it.
-            generation.abandon(new EngineFailedException("cannot prepare a request: " + e, e));
+            generation.abandon(EngineFailedException.underWay("cannot prepare a request: " + e, e));
             throw e;
         }
     }

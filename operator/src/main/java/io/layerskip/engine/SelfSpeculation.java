@@ -7,6 +7,7 @@ import io.layerskip.forward.LayerSkipModel;
 import io.layerskip.forward.RaggedBatch;
 import io.layerskip.forward.TokenRows;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 
@@ -49,6 +50,13 @@ final class SelfSpeculation {
     private long rows;
 
     SelfSpeculation(LayerSkipModel model, DraftPolicy policy) {
+        this(model, policy, new PassClock());
+    }
+
+    /**
+     * @param clock shows how long the pass under way has taken
+     */
+    SelfSpeculation(LayerSkipModel model, DraftPolicy policy, PassClock clock) {
         this.model = model;
         this.policy = policy;
         this.distribution = new TokenDistribution(model.config().vocabSize());
@@ -56,7 +64,11 @@ final class SelfSpeculation {
         for (int segment = 0; segment < model.segments(); segment++) {
             entering.add(new ArrayList<>());
         }
-        model.onPass(policy::passed);
+        model.onPass(
+                (pass, rows, nanos) -> {
+                    clock.begin();
+                    policy.passed(pass, rows, nanos);
+                });
     }
 
     /**
@@ -92,6 +104,9 @@ final class SelfSpeculation {
     private void begin(List<Turn> turns) {
         exitStates.clear();
         entering.forEach(List::clear);
+        // A round that broke leaves questions that nobody asks any more.
+        drafts.clear();
+        choices.clear();
         policy.beginRound(turns.size(), turns.stream().mapToInt(Turn::pending).sum());
         int best = policy.exit();
         for (Turn turn : turns) {
@@ -279,6 +294,11 @@ final class SelfSpeculation {
         Questions(boolean draft, Answer answer) {
             this.draft = draft;
             this.answer = answer;
+        }
+
+        void clear() {
+            Arrays.fill(turns, null);
+            count = 0;
         }
 
         /** Adds a question, whose hidden state has to be put into {@link #row} of the input. */

@@ -69,6 +69,11 @@ final class Turn {
         int wanted = sequence.drafting().numAssistantTokens().orElse(MAX_DRAFTS);
         int useful = Math.min(wanted, sequence.remaining() - 1);
         this.mostDrafts = writes ? Math.max(0, Math.min(useful, mostDrafts)) : 0;
+        beginAgain();
+    }
+
+    /** Starts the same round once more, after passes that broke; what it drafted is forgotten. */
+    void beginAgain() {
         draftCount = 0;
         rows = 0;
         survival = 1;

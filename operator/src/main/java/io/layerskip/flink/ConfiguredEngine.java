@@ -111,13 +111,13 @@ public final class ConfiguredEngine implements AutoCloseable {
         return engine;
     }
 
-    /** Ends what runs, then closes the checkpoint. Idempotent. */
+    /**
+     * Ends what runs, then closes the checkpoint; where a pass hangs, that is left until it ends.
+     * Idempotent.
+     */
     @Override
     public void close() {
-        try {
-            engine.close();
-        } finally {
-            opened.close();
-        }
+        engine.close();
+        engine.whenFreed(opened::close);
     }
 }

@@ -96,6 +96,7 @@ final class GenerationMetrics {
                 group,
                 "lastPassTimestamp",
                 () -> status.get().lastPass().map(Instant::toEpochMilli).orElse(0L));
+        show(group, "passTimeMs", () -> status.get().passTime().toMillis());
     }
 
     private static Counter count(MetricGroup group, String name, LongSupplier count) {

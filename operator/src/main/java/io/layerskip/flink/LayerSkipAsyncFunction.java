@@ -1,19 +1,23 @@
 package io.layerskip.flink;
 
 import io.layerskip.chat.ChatFormat;
+import io.layerskip.engine.EngineFailedException;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.GenerationProgress;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.functions.Partitioner;
@@ -25,6 +29,7 @@ import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.runtime.state.FunctionInitializationContext;
 import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.runtime.taskmanager.TaskManagerRuntimeInfo;
 import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -44,7 +49,9 @@ import org.apache.flink.util.IOUtils;
  * }</pre>
  *
  * <p>Every request gives exactly one result: one that fails or takes too long becomes a result that
- * carries its failure. Only a broken engine fails the task.
+ * carries its failure. Only a broken engine fails the task. A request that was under way whenever
+ * the process ended, or the engine broke, runs alone after the second time and fails after the
+ * third; see {@link RequestNotes}.
  *
  * <p>A checkpoint keeps the requests in flight, which Flink's operator sees to, and how far each
  * has come, in union list state: after a restart, in whatever parallelism, a subtask that is given
@@ -65,6 +72,8 @@ public final class LayerSkipAsyncFunction
     private final LayerSkipConfiguration configuration;
 
     private transient int slots;
+    private transient Optional<Path> localFolder;
+    private transient RequestNotes notes;
     private transient ConfiguredEngine opened;
     private transient GenerationMetrics metrics;
     private transient String recipe;
@@ -122,17 +131,20 @@ public final class LayerSkipAsyncFunction
         return CborTypeInformation.forRecord(GenerationResult.class);
     }
 
-    /** Also notes the TaskManager's slots: the context that an async function sees hides them. */
+    /**
+     * Also notes what the TaskManager has, slots and a local folder: the context that an async
+     * function sees hides them.
+     */
     @Override
     public void setRuntimeContext(RuntimeContext context) {
         super.setRuntimeContext(context);
-        slots =
-                context instanceof StreamingRuntimeContext streaming
-                        ? streaming
-                                .getTaskManagerRuntimeInfo()
-                                .getConfiguration()
-                                .get(TaskManagerOptions.NUM_TASK_SLOTS)
-                        : 1;
+        slots = 1;
+        localFolder = Optional.empty();
+        if (context instanceof StreamingRuntimeContext streaming) {
+            TaskManagerRuntimeInfo taskManager = streaming.getTaskManagerRuntimeInfo();
+            slots = taskManager.getConfiguration().get(TaskManagerOptions.NUM_TASK_SLOTS);
+            localFolder = Stream.of(taskManager.getTmpDirectories()).findFirst().map(Path::of);
+        }
     }
 
     /** Reads what all subtasks had under way; who is given which request is known only later. */
@@ -162,6 +174,7 @@ public final class LayerSkipAsyncFunction
     public void open(OpenContext context) throws Exception {
         SharedEngine.cleanUpAfter(getRuntimeContext());
         inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
+        notes = RequestNotes.open(localFolder);
         long start = System.nanoTime();
         opened =
                 ConfiguredEngine.open(
@@ -213,8 +226,7 @@ public final class LayerSkipAsyncFunction
         String key = key(recipe, request);
         Optional<SavedGeneration> saved = takeRestored(request, key);
         metrics.countPrompt(saved.map(SavedGeneration::tokens).orElse(0));
-        Generation generation =
-                saved.map(s -> resume(request, s)).orElseGet(() -> opened.engine().submit(request));
+        Generation generation = start(request, key, saved);
         inFlight.add(future, key, generation);
         generation.result().whenComplete((result, error) -> complete(future, result, error));
     }
@@ -227,14 +239,28 @@ public final class LayerSkipAsyncFunction
                 .or(() -> Optional.ofNullable(restored.remove(key(firstRecipe, request))));
     }
 
-    private Generation resume(GenerationRequest request, SavedGeneration saved) {
-        return saved.result()
-                .map(result -> Generation.ended(result.withAttachment(request.attachment())))
-                .orElseGet(() -> opened.engine().submit(request, saved.progress()));
+    private Generation start(
+            GenerationRequest request, String key, Optional<SavedGeneration> saved) {
+        Optional<GenerationResult> ended =
+                saved.flatMap(SavedGeneration::result)
+                        .map(result -> result.withAttachment(request.attachment()))
+                        .or(() -> notes.verdict(key).map(f -> GenerationResult.failed(request, f)));
+        return ended.map(Generation::ended)
+                .orElseGet(
+                        () ->
+                                opened.engine()
+                                        .submit(
+                                                request,
+                                                saved.map(SavedGeneration::progress)
+                                                        .orElse(GenerationProgress.NONE),
+                                                notes.watch(key)));
     }
 
     private void complete(
             ResultFuture<GenerationResult> future, GenerationResult result, Throwable error) {
+        if (error instanceof EngineFailedException failed && failed.requestMayBeToBlame()) {
+            notes.blame();
+        }
         if (error == null) {
             // On the task's thread, together with what the operator does with the result.
             future.complete(
@@ -284,7 +310,7 @@ public final class LayerSkipAsyncFunction
     public void close() throws Exception {
         closed = true;
         try {
-            IOUtils.closeAll(opened);
+            IOUtils.closeAll(opened, notes);
         } finally {
             NativeHeap.trim();
         }

@@ -302,6 +302,7 @@ public final class LayerSkipConfiguration implements Serializable {
                                 options.getOptional(LayerSkipOptions.KV_CACHE_MEMORY)
                                         .map(MemorySize::getBytes)
                                         .orElse(EngineSettings.defaultKvCacheBytes(slots)))
+                        .passTimeout(options.get(LayerSkipOptions.PASS_TIMEOUT))
                         .prefixCaching(options.get(LayerSkipOptions.PREFIX_CACHING));
         options.getOptional(LayerSkipOptions.CACHE_FOLDER)
                 .map(Path::of)

@@ -190,6 +190,17 @@ public final class LayerSkipOptions {
                     "How long a request may take, waiting included. One that takes longer ends as a"
                             + " failure that keeps what was written.");
 
+    public static final ConfigOption<Duration> PASS_TIMEOUT =
+            option(
+                    key("layerskip.pass-timeout")
+                            .durationType()
+                            .defaultValue(EngineSettings.DEFAULT_PASS_TIMEOUT),
+                    matching(
+                            timeout -> EngineSettings.PASS_TIMEOUT.contains(timeout.toMillis()),
+                            "a duration of at least 1 ms, such as 2 min"),
+                    "How long one pass through the model may take. One that takes longer hangs: the"
+                            + " task fails, with a dump of all threads in the TaskManager's log.");
+
     public static final ConfigOption<OutputMode> OUTPUT_ORDER =
             option(
                     key("layerskip.output-order")
@@ -220,6 +231,7 @@ public final class LayerSkipOptions {
                     SPLIT_SPECIAL_TOKENS,
                     CAPACITY,
                     REQUEST_TIMEOUT,
+                    PASS_TIMEOUT,
                     OUTPUT_ORDER);
 
     /** Those of what a request gets that does not say otherwise. */

@@ -1,18 +1,22 @@
 package io.layerskip.flink;
 
+import io.layerskip.engine.EngineFailedException;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationEngine;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.GenerationParameters;
+import io.layerskip.engine.GenerationProgress;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.forward.OnnxRuntimeCleanup;
 import io.layerskip.model.Checkpoint;
 import io.layerskip.model.FolderStamp;
 import io.layerskip.model.ModelLocation;
+import io.layerskip.model.Sha256;
 import io.layerskip.model.SharedResources;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -41,11 +45,15 @@ import org.apache.flink.metrics.MetricGroup;
 @PublicEvolving
 public final class SharedEngine implements AutoCloseable {
 
+    /** What Flink takes for temporary files too, unless it is told otherwise. */
+    private static final Path LOCAL_FOLDER = Path.of(System.getProperty("java.io.tmpdir"));
+
     private static final SharedResources<Key, Opened> SHARED =
             new SharedResources<>(opened -> opened.engine().close());
 
     private final SharedResources.Use<Opened> use;
     private final GenerationParameters defaults;
+    private final RequestNotes notes;
     private final LongAdder writtenTokens = new LongAdder();
 
     /** Guarded by itself: results come on the engine's threads. */
@@ -60,6 +68,7 @@ public final class SharedEngine implements AutoCloseable {
     private SharedEngine(
             SharedResources.Use<Opened> use, GenerationParameters defaults, MetricGroup operator) {
         this.use = use;
+        this.notes = RequestNotes.open(Optional.of(LOCAL_FOLDER));
         this.defaults = defaults;
         this.metrics =
                 new GenerationMetrics(
@@ -177,7 +186,7 @@ public final class SharedEngine implements AutoCloseable {
         synchronized (metrics) {
             metrics.countPrompt(0);
         }
-        Generation generation = engine().submit(whole);
+        Generation generation = start(whole);
         CompletableFuture<GenerationResult> answer = generation.result().copy();
         CompletableFuture<GenerationResult> returned = new CompletableFuture<>();
         inFlight.put(generation, answer);
@@ -193,10 +202,33 @@ public final class SharedEngine implements AutoCloseable {
         return returned;
     }
 
+    private Generation start(GenerationRequest request) {
+        String key = key(request);
+        return notes.verdict(key)
+                .map(failure -> Generation.ended(GenerationResult.failed(request, failure)))
+                .orElseGet(
+                        () -> engine().submit(request, GenerationProgress.NONE, notes.watch(key)));
+    }
+
+    /** What a request's text follows from: there is no telling equal ones apart. */
+    private String key(GenerationRequest request) {
+        Sha256 key =
+                new Sha256()
+                        .update(engine().systemFingerprint())
+                        .update(request.id())
+                        .update(request.prompt())
+                        .update(request.parameters().toString());
+        request.chat().ifPresent(chat -> key.update(chat.toString()));
+        return key.hex();
+    }
+
     private void complete(
             CompletableFuture<GenerationResult> returned,
             GenerationResult result,
             Throwable error) {
+        if (error instanceof EngineFailedException failed && failed.requestMayBeToBlame()) {
+            notes.blame();
+        }
         if (closed) {
             return;
         }
@@ -219,6 +251,7 @@ public final class SharedEngine implements AutoCloseable {
         closed = true;
         inFlight.values().forEach(answer -> answer.cancel(false));
         use.close();
+        notes.close();
         NativeHeap.trim();
     }
 }

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.IntStream;
 
 /**
  * Causal grouped-query attention (Ainslie et al., 2023) of one layer over a ragged batch: every row
@@ -64,7 +63,8 @@ final class Attention {
         boolean parallel = threads > 1 && work(batch) > PARALLEL_WORK;
         plan(layer, batch, parallel ? threads : 1);
         if (parallel) {
-            pool.submit(this::attendSideBySide).join();
+            AtomicInteger next = new AtomicInteger();
+            SideBySide.run(pool, threads, worker -> attend(workers[worker], next));
         } else {
             for (AttentionKernel.Task task : tasks) {
                 workers[0].attend(task);
@@ -114,18 +114,12 @@ final class Attention {
         return (dividend + divisor - 1) / divisor;
     }
 
-    private void attendSideBySide() {
-        AtomicInteger next = new AtomicInteger();
-        IntStream.range(0, threads)
-                .parallel()
-                .forEach(
-                        worker -> {
-                            for (int task = next.getAndIncrement();
-                                    task < tasks.size();
-                                    task = next.getAndIncrement()) {
-                                workers[worker].attend(tasks.get(task));
-                            }
-                        });
+    private void attend(Worker worker, AtomicInteger next) {
+        for (int task = next.getAndIncrement();
+                task < tasks.size();
+                task = next.getAndIncrement()) {
+            worker.attend(tasks.get(task));
+        }
     }
 
     /** Kernels that one thread uses at a time; that for many queries is made when one comes. */

@@ -115,7 +115,7 @@ final class DraftHead {
         if (parts.size() == 1) {
             parts.get(0).search();
         } else {
-            pool.submit(() -> parts.parallelStream().forEach(Part::search)).join();
+            SideBySide.run(pool, parts.size(), part -> parts.get(part).search());
         }
         parts.forEach(part -> part.write(logits.values(), start));
     }

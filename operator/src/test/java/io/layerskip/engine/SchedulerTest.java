@@ -169,7 +169,12 @@ class SchedulerTest {
                     new GenerationRequest("" + added++, "", GenerationParameters.DEFAULTS);
             ActiveGeneration generation =
                     new ActiveGeneration(
-                            request, GenerationProgress.NONE, "fp", chunk -> {}, false);
+                            request,
+                            GenerationProgress.NONE,
+                            "fp",
+                            RequestWatch.NONE,
+                            chunk -> {},
+                            false);
             int[] prompt = new int[promptTokens];
             generation.start(
                     new Sequence(

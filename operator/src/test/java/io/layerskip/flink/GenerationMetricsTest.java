@@ -31,7 +31,8 @@ final class GenerationMetricsTest {
                     7,
                     8,
                     9,
-                    Optional.of(Instant.ofEpochMilli(1_795_392_000_999L)));
+                    Optional.of(Instant.ofEpochMilli(1_795_392_000_999L)),
+                    Duration.ofMillis(12));
 
     private final AtomicLong written = new AtomicLong();
     private final MetricListener registered = new MetricListener();
@@ -122,6 +123,7 @@ final class GenerationMetricsTest {
         assertThat(counter("rows")).isEqualTo(8);
         assertThat(counter("draftPasses")).isEqualTo(9);
         assertThat(gauge("lastPassTimestamp")).isEqualTo(1_795_392_000_999L);
+        assertThat(gauge("passTimeMs")).isEqualTo(12L);
         assertThat(gauge("modelLoadTimeMs")).isEqualTo(3_000L);
         assertThat((long) gauge("residentBytes")).isPositive();
     }
