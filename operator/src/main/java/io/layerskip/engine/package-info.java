@@ -12,6 +12,7 @@
  *   ContinuousBatching       thread "layerskip-engine": round after round of all under way
  *     |  Scheduler             who takes part, with how much of a prompt, in whose memory
  *     |                        --> a Turn each: rows, drafts, choices
+ *     |  GuardedRounds         a round that breaks is taken again, one by one
  *     |  SelfSpeculation       draft, verify, accept
  *     |    DraftPolicy           how far to draft, by PassCosts
  *     |    LogitsProcessor       penalties and biases, where a request has any
@@ -33,6 +34,10 @@
  *
  * <p>A request for several completions is a ChoiceGroup: its first one computes the prompt, and the
  * others join with that one's blocks.
+ *
+ * <p>A thread "layerskip-watchdog" looks at the PassClock and fails the engine if a pass hangs. A
+ * request that is suspected of having ended an earlier process has the whole process for itself,
+ * see Isolation; who is suspected, the RequestWatch says that comes with it.
  *
  * <p>Two places are open. A draft need not come from the exit: rows that took no early layers would
  * enter the remainder at its first segment, 0. And a constraint on tokens would mask the logits

@@ -1,7 +1,6 @@
 package io.layerskip.flink;
 
 import io.layerskip.chat.ChatFormat;
-import io.layerskip.engine.EngineFailedException;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationFailure;
@@ -258,8 +257,8 @@ public final class LayerSkipAsyncFunction
 
     private void complete(
             ResultFuture<GenerationResult> future, GenerationResult result, Throwable error) {
-        if (error instanceof EngineFailedException failed && failed.requestMayBeToBlame()) {
-            notes.blame();
+        if (error != null) {
+            notes.failed(error);
         }
         if (error == null) {
             // On the task's thread, together with what the operator does with the result.

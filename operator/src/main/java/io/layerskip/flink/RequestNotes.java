@@ -1,5 +1,6 @@
 package io.layerskip.flink;
 
+import io.layerskip.engine.EngineFailedException;
 import io.layerskip.engine.GenerationFailure;
 import io.layerskip.engine.RequestWatch;
 import java.io.IOException;
@@ -8,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.apache.flink.util.ExceptionUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -158,9 +160,12 @@ final class RequestNotes implements AutoCloseable {
         }
     }
 
-    /** The engine broke, and one of its requests may be to blame: the notes stay. */
-    synchronized void blame() {
-        blamed = true;
+    /** Notes that a result came exceptionally: if a request may be to blame, the notes stay. */
+    synchronized void failed(Throwable error) {
+        blamed |=
+                ExceptionUtils.stripCompletionException(error)
+                                instanceof EngineFailedException engine
+                        && engine.requestMayBeToBlame();
     }
 
     /** Ends the notes, which go unless a request may be to blame. Idempotent. */

@@ -1,6 +1,5 @@
 package io.layerskip.flink;
 
-import io.layerskip.engine.EngineFailedException;
 import io.layerskip.engine.EngineSettings;
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationEngine;
@@ -226,8 +225,8 @@ public final class SharedEngine implements AutoCloseable {
             CompletableFuture<GenerationResult> returned,
             GenerationResult result,
             Throwable error) {
-        if (error instanceof EngineFailedException failed && failed.requestMayBeToBlame()) {
-            notes.blame();
+        if (error != null) {
+            notes.failed(error);
         }
         if (closed) {
             return;

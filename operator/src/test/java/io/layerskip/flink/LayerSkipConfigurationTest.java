@@ -142,6 +142,8 @@ final class LayerSkipConfigurationTest {
                 "layerskip.max-batch-size|129|a whole number, from 1 to 128",
                 "layerskip.capacity|0|a whole number, at least 1",
                 "layerskip.request-timeout|0 s|a duration of at least 1 ms, such as 5 min",
+                "layerskip.pass-timeout|0 s|a duration of at least 1 ms, such as 2 min",
+                "layerskip.pass-timeout|soon|a duration of at least 1 ms, such as 2 min",
                 "layerskip.request-timeout|200000000000 d|a duration of at least 1 ms, such as 5"
                         + " min",
                 "layerskip.output-order|sorted|ORDERED or UNORDERED"

@@ -1,5 +1,7 @@
 package io.layerskip.tests.cluster;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -110,6 +112,33 @@ enum Fault {
         }
     },
 
+    /** A prompt kills every process that is given it, and nobody knows which of many it is. */
+    POISON_PROMPT {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            int poison = job.traffic().send(PoisonAgent.KILLS);
+            int deaths = 0;
+            long deadline = System.nanoTime() + POISONED.toNanos();
+            while (!job.traffic().awaitNumber(poison, LOOK) && System.nanoTime() < deadline) {
+                deaths += job.cluster().replaceDeadTaskManagers();
+            }
+            assertThat(job.traffic().reason(poison)).contains(POISON);
+            assertThat(deaths).as("processes killed").isBetween(1, 3);
+        }
+    },
+
+    /** A prompt that no pass gets over, in a process that is none the worse for it otherwise. */
+    HUNG_PASS {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            int poison = job.traffic().send(PoisonAgent.HANGS);
+            assertThat(job.traffic().awaitNumber(poison, POISONED)).isTrue();
+            assertThat(job.traffic().reason(poison)).contains(POISON);
+            assertThat(job.cluster().logged())
+                    .contains("a pass has taken more than", "\"layerskip-engine\"");
+        }
+    },
+
     /** The address space may not grow any more, so the next allocation outside the heap fails. */
     NATIVE_MEMORY_EXHAUSTED {
         @Override
@@ -123,6 +152,9 @@ enum Fault {
         }
     };
 
+    private static final String POISON = "POISON_REQUEST";
+    private static final Duration POISONED = Duration.ofMinutes(3);
+    private static final Duration LOOK = Duration.ofMillis(500);
     private static final List<Integer> RESCALED_TO = List.of(1, 4, 2);
     private static final Duration BROKER_DOWN = Duration.ofSeconds(10);
     private static final Duration SILENCE = Duration.ofSeconds(12);

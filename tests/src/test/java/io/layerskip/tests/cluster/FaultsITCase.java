@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -18,13 +19,14 @@ import org.junit.jupiter.api.Test;
  * stay in target/faults/logs.
  *
  * <p>{@code -Dfaults=100} lets so many faults happen, drawn at random, and prints a table; {@code
- * -Dseed=...} repeats a run.
+ * -Dseed=...} repeats a run; {@code -Dfaults=HUNG_PASS,RESCALED} lets these happen.
  */
 class FaultsITCase {
 
     private static final List<Fault> BY_DEFAULT =
             List.of(
-                    Fault.TASK_MANAGER_KILLED,
+                    // Kills TaskManagers too.
+                    Fault.POISON_PROMPT,
                     Fault.LEADING_JOB_MANAGER_KILLED,
                     Fault.BROKER_KILLED,
                     Fault.RESCALED,
@@ -43,7 +45,7 @@ class FaultsITCase {
 
     @BeforeEach
     void start() throws Exception {
-        bed = TestBed.start(TestBed.folder("faults"), PARTITIONS, Traffic.goldenPrompts());
+        bed = TestBed.startPoisonable(TestBed.folder("faults"), PARTITIONS, Traffic.goldenPrompts());
         cluster = bed.cluster();
         traffic = bed.traffic();
     }
@@ -56,9 +58,9 @@ class FaultsITCase {
         System.out.printf("seed %d, faults %d%n", seed, faults.size());
         System.out.println(
                 "fault, recovered after s, requests, lost, duplicated, out of order,"
-                        + " tokens resumed, tokens recomputed");
+                        + " wrong, tokens resumed, tokens recomputed");
 
-        RunningJob job = RunningJob.submit(bed, PARALLELISM);
+        RunningJob job = RunningJob.submit(bed, PARALLELISM, "-Dlayerskip.pass-timeout=5 s");
         cluster.awaitRunning(job.id());
         traffic.start();
         long resumed = 0;
@@ -80,19 +82,21 @@ class FaultsITCase {
             resumed = cluster.counter("resumedTokens");
             recomputed = cluster.counter("tokens") - traffic.completionTokens();
             System.out.printf(
-                    "%s, %.1f, %d, %d, %d, %d, %d, %d%n",
+                    "%s, %.1f, %d, %d, %d, %d, %d, %d, %d%n",
                     fault,
                     seconds,
                     traffic.sent(),
                     traffic.missing().size(),
                     traffic.duplicates().size(),
                     traffic.keysOutOfOrder().size(),
+                    traffic.wrongTexts().size(),
                     resumed - resumedBefore,
                     recomputed - recomputedBefore);
             assertThat(recovered).as("recovered after %s", fault).isTrue();
             assertThat(traffic.missing()).as("lost after %s", fault).isEmpty();
             assertThat(traffic.duplicates()).as("duplicated after %s", fault).isEmpty();
             assertThat(traffic.keysOutOfOrder()).as("out of order after %s", fault).isEmpty();
+            assertThat(traffic.wrongTexts()).as("wrong texts after %s", fault).isEmpty();
             assertThat(cluster.state(job.id())).isEqualTo("RUNNING");
             traffic.resume();
         }
@@ -104,10 +108,14 @@ class FaultsITCase {
     }
 
     private static List<Fault> faults(RandomGenerator random) {
-        int count = Integer.getInteger("faults", 0);
-        if (count == 0) {
+        String wanted = System.getProperty("faults", "").strip();
+        if (wanted.isEmpty() || wanted.equals("0")) {
             return BY_DEFAULT;
         }
+        if (!Character.isDigit(wanted.charAt(0))) {
+            return Stream.of(wanted.split(",")).map(Fault::valueOf).toList();
+        }
+        int count = Integer.parseInt(wanted);
         List<Fault> faults = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             faults.add(Fault.values()[random.nextInt(Fault.values().length)]);

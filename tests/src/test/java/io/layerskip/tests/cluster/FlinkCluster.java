@@ -63,6 +63,10 @@ final class FlinkCluster implements AutoCloseable {
     private final List<Path> lib;
 
     private final Map<String, String> settings;
+
+    /** Of the TaskManagers' JVMs, beside those for their memory. */
+    private final List<String> taskManagerOptions = new ArrayList<>();
+
     private final List<Integer> restPorts;
 
     /** Where each process can be asked for its metrics, JobManagers first; empty for nowhere. */
@@ -147,9 +151,25 @@ final class FlinkCluster implements AutoCloseable {
         return start(folder, List.of(), EmbeddedBroker.freePorts(JOB_MANAGERS + TASK_MANAGERS));
     }
 
+    /**
+     * The same with TaskManagers that some prompts kill; see {@link PoisonAgent}. They have their
+     * local folder in common, as those of a machine have.
+     */
+    static FlinkCluster startPoisonable(Path folder) throws Exception {
+        FlinkCluster cluster =
+                new FlinkCluster(folder, List.of(PoisonAgent.library()), List.of());
+        cluster.taskManagerOptions.addAll(PoisonAgent.options(folder));
+        cluster.settings.put(
+                "io.tmp.dirs", Files.createDirectories(folder.resolve("local")).toString());
+        return start(cluster);
+    }
+
     private static FlinkCluster start(Path folder, List<Path> lib, List<Integer> metricsPorts)
             throws Exception {
-        FlinkCluster cluster = new FlinkCluster(folder, lib, metricsPorts);
+        return start(new FlinkCluster(folder, lib, metricsPorts));
+    }
+
+    private static FlinkCluster start(FlinkCluster cluster) throws Exception {
         try {
             for (int i = 0; i < JOB_MANAGERS; i++) {
                 cluster.jobManagers.add(cluster.startJobManager(i));
@@ -215,9 +235,12 @@ final class FlinkCluster implements AutoCloseable {
                 TaskExecutorProcessUtils.processSpecFromConfig(Configuration.fromMap(settings));
         List<String> arguments = new ArrayList<>(List.of("--configDir", config.toString()));
         arguments.addAll(words(TaskExecutorProcessUtils.generateDynamicConfigsStr(memory)));
+        List<String> options =
+                new ArrayList<>(words(ProcessMemoryUtils.generateJvmParametersStr(memory)));
+        options.addAll(taskManagerOptions);
         return start(
                 "taskmanager-" + index,
-                words(ProcessMemoryUtils.generateJvmParametersStr(memory)),
+                options,
                 "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
                 arguments);
     }
@@ -507,6 +530,18 @@ final class FlinkCluster implements AutoCloseable {
 
     JvmProcess taskManager(int index) {
         return taskManagers.get(index);
+    }
+
+    /** Starts a TaskManager in the place of each that is no more; returns how many. */
+    int replaceDeadTaskManagers() throws IOException {
+        int dead = 0;
+        for (int i = 0; i < TASK_MANAGERS; i++) {
+            if (!taskManagers.get(i).isAlive()) {
+                replaceTaskManager(i);
+                dead++;
+            }
+        }
+        return dead;
     }
 
     /** Kills a TaskManager and starts another one in its place. */

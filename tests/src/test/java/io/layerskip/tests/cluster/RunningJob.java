@@ -12,6 +12,7 @@ final class RunningJob {
 
     private final FlinkCluster cluster;
     private final KafkaBroker broker;
+    private final Traffic traffic;
     private final List<String> more;
     private String id;
     private int parallelism;
@@ -19,6 +20,7 @@ final class RunningJob {
     private RunningJob(TestBed bed, List<String> more) {
         this.cluster = bed.cluster();
         this.broker = bed.broker();
+        this.traffic = bed.traffic();
         this.more = more;
     }
 
@@ -72,6 +74,10 @@ final class RunningJob {
 
     KafkaBroker broker() {
         return broker;
+    }
+
+    Traffic traffic() {
+        return traffic;
     }
 
     String id() {

@@ -47,6 +47,13 @@ final class TestBed implements AutoCloseable {
         return start(() -> FlinkCluster.startMonitored(folder), broker, partitions, prompts);
     }
 
+    /** The same with TaskManagers that some prompts kill; see {@link PoisonAgent}. */
+    static TestBed startPoisonable(Path folder, int partitions, List<String> prompts)
+            throws Exception {
+        KafkaBroker broker = KafkaBroker.start(folder.resolve("broker"));
+        return start(() -> FlinkCluster.startPoisonable(folder), broker, partitions, prompts);
+    }
+
     /** The same with a broker that runs; it is stopped with the rest. */
     static TestBed start(Path folder, KafkaBroker broker, int partitions, List<String> prompts)
             throws Exception {

@@ -1,7 +1,9 @@
 package io.layerskip.tests.cluster;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.layerskip.connectors.DeadLetterFormat;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -11,8 +13,10 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -36,10 +40,15 @@ final class Traffic implements AutoCloseable {
 
     private static final int KEYS = 8;
     private static final int PER_SECOND = 10;
+    private static final int LONG_EVERY = 20;
     private static final String NUMBER = "number";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final List<String> prompts;
+
+    /** What the golden prompts among them are completed to. */
+    private final Map<String, String> golden = new HashMap<>();
+
     private final KafkaProducer<byte[], byte[]> producer;
     private final KafkaConsumer<byte[], byte[]> consumer;
     private final Thread sender = new Thread(this::send, "traffic");
@@ -53,14 +62,24 @@ final class Traffic implements AutoCloseable {
 
     private long completionTokens;
 
+    /** The numbers of completions that are not as the reference has them. */
+    private final Set<Integer> wrongTexts = new TreeSet<>();
+
+    /** Why a number is among the dead letters. */
+    private final Map<Integer, String> reasons = new HashMap<>();
+
+    /** Prompts that were sent beside those to choose from, by number. */
+    private final Map<Integer, String> special = new ConcurrentHashMap<>();
+
     /** The numbers of completions in the order in which they were read, by key. */
     private final Map<String, List<Integer>> order = new LinkedHashMap<>();
 
     /**
      * @param prompts to choose from
      */
-    Traffic(String bootstrapServers, List<String> prompts) {
+    Traffic(String bootstrapServers, List<String> prompts) throws IOException {
         this.prompts = prompts;
+        GoldenCase.all().forEach(known -> golden.put(known.prompt(), known.completion()));
         this.producer =
                 new KafkaProducer<>(
                         Map.of(
@@ -104,12 +123,26 @@ final class Traffic implements AutoCloseable {
         sender.start();
     }
 
+    /** Sends a prompt of another sort; returns its number. */
+    int send(String prompt) {
+        int number = next();
+        special.put(number, prompt);
+        ObjectNode request = JSON.createObjectNode();
+        request.put("id", Integer.toString(number)).put("prompt", prompt);
+        producer.send(record(number, request.toString()), this::noteFailure);
+        return number;
+    }
+
+    /** The next number that is sent, to which several threads may come. */
+    private synchronized int next() {
+        return sent++;
+    }
+
     /** Sends so many at once, none of them long. */
     void send(int count) {
         for (int i = 0; i < count; i++) {
-            int number = sent;
-            producer.send(record(number, request(number)), this::noteFailure);
-            sent = number + 1;
+            int number = next();
+            producer.send(record(number, value(number, request(number))), this::noteFailure);
         }
         producer.flush();
     }
@@ -118,9 +151,10 @@ final class Traffic implements AutoCloseable {
         try {
             while (!ended) {
                 if (!paused) {
-                    int number = sent;
-                    producer.send(record(number, sometimesLong(number)), this::noteFailure);
-                    sent = number + 1;
+                    int number = next();
+                    producer.send(
+                            record(number, value(number, sometimesLong(number))),
+                            this::noteFailure);
                 }
                 Thread.sleep(1000 / PER_SECOND);
             }
@@ -135,13 +169,14 @@ final class Traffic implements AutoCloseable {
         }
     }
 
-    private ProducerRecord<byte[], byte[]> record(int number, ObjectNode request) {
+    private static String value(int number, ObjectNode request) {
+        return number % 10 == 5 ? "no JSON" : request.toString();
+    }
+
+    private static ProducerRecord<byte[], byte[]> record(int number, String value) {
         String key = "key-" + number % KEYS;
         ProducerRecord<byte[], byte[]> record =
-                new ProducerRecord<>(
-                        PROMPTS,
-                        utf8(key),
-                        utf8(number % 10 == 5 ? "no JSON" : request.toString()));
+                new ProducerRecord<>(PROMPTS, utf8(key), utf8(value));
         record.headers().add(NUMBER, utf8(Integer.toString(number)));
         return record;
     }
@@ -155,7 +190,7 @@ final class Traffic implements AutoCloseable {
 
     private ObjectNode sometimesLong(int number) {
         ObjectNode request = request(number);
-        return number % 20 == 0
+        return number % LONG_EVERY == 0
                 ? request.put("max_tokens", 400)
                         .put("ignore_eos", true)
                         .put("num_assistant_tokens", 0)
@@ -207,17 +242,47 @@ final class Traffic implements AutoCloseable {
             read.merge(number, 1, Integer::sum);
             if (record.topic().equals(COMPLETIONS)) {
                 order.computeIfAbsent(text(record.key()), key -> new ArrayList<>()).add(number);
-                completionTokens += tokens(record.value());
+                JsonNode completion = json(record.value());
+                completionTokens += completion.path("usage").path("completion_tokens").asInt();
+                check(number, completion.path("choices").path(0).path("text"));
+            } else {
+                reasons.put(
+                        number,
+                        text(record.headers().lastHeader(DeadLetterFormat.ERROR_CLASS).value()));
             }
         }
     }
 
-    private static int tokens(byte[] completion) {
+    private static JsonNode json(byte[] completion) {
         try {
-            return JSON.readTree(completion).path("usage").path("completion_tokens").asInt();
+            return JSON.readTree(completion);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Those that are long go on after the end of the golden ones. */
+    private void check(int number, JsonNode text) {
+        String prompt =
+                special.getOrDefault(number, prompts.get(number % prompts.size()));
+        String expected = golden.get(prompt);
+        if (text.isTextual()
+                && expected != null
+                && !(number % LONG_EVERY == 0
+                        ? text.asText().startsWith(expected)
+                        : text.asText().equals(expected))) {
+            wrongTexts.add(number);
+        }
+    }
+
+    /** The numbers that have another text than the reference. */
+    Set<Integer> wrongTexts() {
+        return wrongTexts;
+    }
+
+    /** Why a number became a dead letter; empty if it was not read as one. */
+    Optional<String> reason(int number) {
+        return Optional.ofNullable(reasons.get(number));
     }
 
     /** How many tokens the completions have that were read. */
