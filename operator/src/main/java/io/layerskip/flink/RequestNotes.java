@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * when earlier processes ended or engines broke: a request that takes the process with it would
  * otherwise be given to the next one for ever.
  *
- * <p>A process that is killed cannot tidy up, so the notes of one that is no more are still there,
+ * <p>A process that crashes or is killed cannot tidy up, so the notes of one that is no more are still there,
  * and those of an engine that broke are left on purpose. A request that stands in two of them runs
  * alone. From then on only what happens while it does is held against it, and at the third time it
  * is poison. A request that ends is forgiven.
@@ -32,6 +32,9 @@ final class RequestNotes implements AutoCloseable {
 
     /** By key; of requests that have not ended since. */
     private final Map<String, Suspicion> suspicions;
+
+    /** A process that is told to end does so in order, whether its tasks have the time or not. */
+    private final Thread shutdownHook = new Thread(this::end, "layerskip-notes");
 
     private Optional<NotesFile> file;
     private boolean blamed;
@@ -56,8 +59,12 @@ final class RequestNotes implements AutoCloseable {
     static RequestNotes open(Path local, ProcessName process) {
         try {
             NotesFolder folder = NotesFolder.open(local);
-            return new RequestNotes(
-                    folder.suspicions(), Optional.of(new NotesFile(folder.newFile(process))));
+            RequestNotes notes =
+                    new RequestNotes(
+                            folder.suspicions(),
+                            Optional.of(new NotesFile(folder.newFile(process))));
+            Runtime.getRuntime().addShutdownHook(notes.shutdownHook);
+            return notes;
         } catch (IOException | RuntimeException e) {
             LOG.warn(
                     "Requests cannot be noted in {}; one that takes the process with it is tried again"
@@ -170,7 +177,17 @@ final class RequestNotes implements AutoCloseable {
 
     /** Ends the notes, which go unless a request may be to blame. Idempotent. */
     @Override
-    public synchronized void close() {
+    public void close() {
+        end();
+        try {
+            // It would keep the job's classes for as long as the process runs.
+            Runtime.getRuntime().removeShutdownHook(shutdownHook);
+        } catch (IllegalStateException e) {
+            // The process ends, and has the hook run.
+        }
+    }
+
+    private synchronized void end() {
         if (blamed) {
             write(NotesFile::setBroken);
             write(NotesFile::close);

@@ -19,6 +19,7 @@ import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -36,20 +37,24 @@ final class RequestNotesTest {
 
     private static final String POISON = key("poison");
     private static final String OTHER = key("other");
+    private static final int KILLED = 137;
 
     private static Process living;
     private static ProcessName dead;
 
     @TempDir Path local;
 
-    /** Ends as a killed TaskManager does: in the middle of what it has begun, all of the keys. */
-    static final class Killed {
+    /** Begins all of the keys, and ends, in order or as one that is killed. */
+    static final class Ending {
         public static void main(String[] arguments) {
             RequestNotes notes = RequestNotes.open(Optional.of(Path.of(arguments[0])));
-            for (int i = 1; i < arguments.length; i++) {
+            for (int i = 2; i < arguments.length; i++) {
                 notes.watch(arguments[i]).begun();
             }
-            Runtime.getRuntime().halt(137);
+            if (arguments[1].equals("killed")) {
+                Runtime.getRuntime().halt(KILLED);
+            }
+            System.exit(0);
         }
     }
 
@@ -109,21 +114,7 @@ final class RequestNotesTest {
     @Test
     void whatARealProcessHadBegunIsFoundWhenItWasKilled() throws Exception {
         for (int i = 0; i < 2; i++) {
-            Process process =
-                    new ProcessBuilder(
-                                    Path.of(System.getProperty("java.home"), "bin", "java")
-                                            .toString(),
-                                    "-cp",
-                                    System.getProperty(
-                                            "surefire.test.class.path",
-                                            System.getProperty("java.class.path")),
-                                    Killed.class.getName(),
-                                    local.toString(),
-                                    POISON,
-                                    OTHER)
-                            .inheritIO()
-                            .start();
-            assertThat(process.waitFor()).isEqualTo(137);
+            assertThat(runProcess("killed", POISON, OTHER)).isEqualTo(KILLED);
         }
 
         try (RequestNotes notes = notes()) {
@@ -131,6 +122,33 @@ final class RequestNotesTest {
             assertThat(notes.watch(OTHER).alone()).isTrue();
             assertThat(notes.watch(key("third")).alone()).isFalse();
         }
+    }
+
+    @Test
+    void nothingIsLeftOfAProcessThatWasToldToEnd() throws Exception {
+        assertThat(runProcess("ended", POISON)).isZero();
+
+        assertThat(files()).isEmpty();
+    }
+
+    private int runProcess(String end, String... keys) throws Exception {
+        List<String> command =
+                new ArrayList<>(
+                        List.of(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "-cp",
+                                System.getProperty(
+                                        "surefire.test.class.path",
+                                        System.getProperty("java.class.path")),
+                                Ending.class.getName(),
+                                local.toString(),
+                                end));
+        command.addAll(List.of(keys));
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start()
+                .waitFor();
     }
 
     @Test

@@ -9,8 +9,12 @@ import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
 import io.layerskip.model.BundledModel;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
@@ -104,6 +108,49 @@ final class SharedEngineTest {
 
             try (SharedEngine next = open(configuration())) {
                 assertThat(generate(next, GenerationParameters.DEFAULTS)).isEqualTo(COMPLETION);
+            }
+        }
+    }
+
+    @Test
+    void aRequestThatHangsThreeEnginesIsGivenToNoFourth() throws Exception {
+        Configuration impatient =
+                configuration().set(LayerSkipOptions.PASS_TIMEOUT, Duration.ofMillis(1));
+        GenerationRequest hanging =
+                new GenerationRequest(
+                        UUID.randomUUID().toString(),
+                        "banking: " + "I lost my card ".repeat(60),
+                        GenerationParameters.DEFAULTS);
+        try {
+            for (int i = 0; i < 3; i++) {
+                try (SharedEngine engine = open(impatient)) {
+                    assertThat(engine.generate(hanging, LONG, "none"))
+                            .failsWithin(LONG)
+                            .withThrowableThat()
+                            .withCauseInstanceOf(EngineFailedException.class);
+                }
+            }
+
+            try (SharedEngine engine = open(impatient)) {
+                assertThat(engine.generate(hanging, LONG, "none").get().failure())
+                        .hasValueSatisfying(
+                                failure ->
+                                        assertThat(failure.kind())
+                                                .isEqualTo(
+                                                        GenerationFailure.Kind.POISON_REQUEST));
+            }
+        } finally {
+            deleteNotes();
+        }
+    }
+
+    /** Those of this process, which stand where others' do. */
+    private static void deleteNotes() throws IOException {
+        Path folder = NotesFolder.in(Path.of(System.getProperty("java.io.tmpdir")));
+        String ours = ProcessHandle.current().pid() + "-*.notes";
+        try (DirectoryStream<Path> notes = Files.newDirectoryStream(folder, ours)) {
+            for (Path file : notes) {
+                Files.delete(file);
             }
         }
     }

@@ -45,7 +45,9 @@ class FaultsITCase {
 
     @BeforeEach
     void start() throws Exception {
-        bed = TestBed.startPoisonable(TestBed.folder("faults"), PARTITIONS, Traffic.goldenPrompts());
+        bed =
+                TestBed.startPoisonable(
+                        TestBed.folder("faults"), PARTITIONS, Traffic.goldenPrompts());
         cluster = bed.cluster();
         traffic = bed.traffic();
     }

@@ -156,8 +156,7 @@ final class FlinkCluster implements AutoCloseable {
      * local folder in common, as those of a machine have.
      */
     static FlinkCluster startPoisonable(Path folder) throws Exception {
-        FlinkCluster cluster =
-                new FlinkCluster(folder, List.of(PoisonAgent.library()), List.of());
+        FlinkCluster cluster = new FlinkCluster(folder, List.of(PoisonAgent.library()), List.of());
         cluster.taskManagerOptions.addAll(PoisonAgent.options(folder));
         cluster.settings.put(
                 "io.tmp.dirs", Files.createDirectories(folder.resolve("local")).toString());

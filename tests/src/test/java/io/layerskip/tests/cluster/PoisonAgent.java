@@ -47,8 +47,7 @@ public final class PoisonAgent {
         private Embedding() {}
 
         @Advice.OnMethodEnter
-        static void enter(@Advice.Argument(0) int token)
-                throws IOException, InterruptedException {
+        static void enter(@Advice.Argument(0) int token) throws IOException, InterruptedException {
             if (token == 64) {
                 new ProcessBuilder("kill", "-9", Long.toString(ProcessHandle.current().pid()))
                         .start()

@@ -263,8 +263,7 @@ final class Traffic implements AutoCloseable {
 
     /** Those that are long go on after the end of the golden ones. */
     private void check(int number, JsonNode text) {
-        String prompt =
-                special.getOrDefault(number, prompts.get(number % prompts.size()));
+        String prompt = special.getOrDefault(number, prompts.get(number % prompts.size()));
         String expected = golden.get(prompt);
         if (text.isTextual()
                 && expected != null
