@@ -50,7 +50,7 @@ import org.apache.flink.util.IOUtils;
  * <p>Every request gives exactly one result: one that fails or takes too long becomes a result that
  * carries its failure. Only a broken engine fails the task. A request that was under way whenever
  * the process ended, or the engine broke, runs alone after the second time and fails after the
- * third; see {@link RequestNotes}.
+ * third; see {@code RequestNotes}.
  *
  * <p>A checkpoint keeps the requests in flight, which Flink's operator sees to, and how far each
  * has come, in union list state: after a restart, in whatever parallelism, a subtask that is given

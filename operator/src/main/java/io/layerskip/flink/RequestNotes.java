@@ -18,10 +18,10 @@ import org.slf4j.LoggerFactory;
  * when earlier processes ended or engines broke: a request that takes the process with it would
  * otherwise be given to the next one for ever.
  *
- * <p>A process that crashes or is killed cannot tidy up, so the notes of one that is no more are still there,
- * and those of an engine that broke are left on purpose. A request that stands in two of them runs
- * alone. From then on only what happens while it does is held against it, and at the third time it
- * is poison. A request that ends is forgiven.
+ * <p>A process that crashes or is killed cannot tidy up, so the notes of one that is no more are
+ * still there, and those of an engine that broke are left on purpose. A request that stands in two
+ * of them runs alone. From then on only what happens while it does is held against it, and at the
+ * third time it is poison. A request that ends is forgiven.
  *
  * <p>Whatever goes wrong with the notes themselves is logged, and costs nothing but the notes.
  * Thread-safe.

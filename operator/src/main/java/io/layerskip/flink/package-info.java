@@ -12,8 +12,8 @@
  *   GenerationResult  &lt;--- mailbox of the operator &lt;--complete-- result or failure
  * </pre>
  *
- * <p>{@link io.layerskip.flink.RequestNotes} keeps in a local folder what is under way, so that a
- * request that takes its process with it is not tried for ever.
+ * <p>{@code RequestNotes} keeps in a local folder what is under way, so that a request that takes
+ * its process with it is not tried for ever.
  *
  * <p>Where Flink gives a function neither state nor the mailbox, as in Flink SQL, {@link
  * io.layerskip.flink.SharedEngine} is one engine for all subtasks in a process.

@@ -136,8 +136,7 @@ final class SharedEngineTest {
                         .hasValueSatisfying(
                                 failure ->
                                         assertThat(failure.kind())
-                                                .isEqualTo(
-                                                        GenerationFailure.Kind.POISON_REQUEST));
+                                                .isEqualTo(GenerationFailure.Kind.POISON_REQUEST));
             }
         } finally {
             deleteNotes();
