@@ -18,6 +18,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Passes that do not end, whatever the engine's thread is told. */
 @Timeout(120)
@@ -100,24 +102,27 @@ class HangTest {
         }
     }
 
-    @Test
-    void anotherEngineOfTheProcessGoesOnAloneOrNot() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anotherEngineOfTheProcessGoesOnAloneOrNot(boolean hangsAlone) {
         GenerationEngine engine = engine(Duration.ofMillis(50));
         hangs.set(true);
-        assertThatThrownBy(() -> submit(engine).result().join())
+        assertThatThrownBy(() -> submit(engine, hangsAlone).result().join())
                 .hasCauseInstanceOf(EngineFailedException.class);
         hangs.set(false);
 
         try (GenerationEngine next = engine(Duration.ofMinutes(1))) {
-            assertThat(submit(next).result().join().text()).isEqualTo(GOLDEN.completion());
-            assertThat(
-                            next.submit(request(), GenerationProgress.NONE, new AloneWatch())
-                                    .result()
-                                    .join()
-                                    .text())
-                    .isEqualTo(GOLDEN.completion());
+            for (boolean alone : List.of(false, true)) {
+                assertThat(submit(next, alone).result().join().text())
+                        .isEqualTo(GOLDEN.completion());
+            }
         }
         engine.close();
+    }
+
+    private static Generation submit(GenerationEngine engine, boolean alone) {
+        return engine.submit(
+                request(), GenerationProgress.NONE, alone ? new AloneWatch() : RequestWatch.NONE);
     }
 
     private record AloneWatch() implements RequestWatch {
