@@ -1,9 +1,11 @@
 package io.layerskip.connectors;
 
+import io.layerskip.engine.GenerationFailure;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
 
 /**
@@ -17,14 +19,18 @@ import org.apache.flink.annotation.PublicEvolving;
  * <tr><th>{@value #ERROR_MESSAGE}</th><td>what was found and what is allowed</td></tr>
  * <tr><th>{@value #SOURCE_TOPIC}, {@value #SOURCE_PARTITION}, {@value #SOURCE_OFFSET}</th>
  *   <td>where the record stands</td></tr>
+ * <tr><th>{@value #SOURCE_TIMESTAMP}</th><td>the record's timestamp in ms since 1970, if it has
+ *   one</td></tr>
  * <tr><th>{@value #PARTIAL_TEXT}</th><td>what was written before the failure, if anything</td></tr>
  * <tr><th>{@value #OMITTED_VALUE}, {@value #OMITTED_KEY}</th><td>size in bytes of what was left
  *   out</td></tr>
  * <tr><th>{@value #OMITTED_HEADERS}</th><td>number of the record's own headers, left out</td></tr>
  * </table>
  *
- * <p>A dead letter that is fed in again may carry such headers already; the last one of a name
- * counts.
+ * <p>A dead letter that is fed in again as it stands carries such headers already; the last one of
+ * a name counts. {@link DeadLetterReplay} feeds in the record that it was, with one header of its
+ * own, {@value #TRIES}, which counts how often that was done: like any header of a record it goes
+ * on to the completion or the next dead letter.
  *
  * <p>Something is left out only where Kafka would refuse the whole, which would fail the job, and
  * fail it again after each restart: first the value, then the headers and the partial text, then
@@ -38,10 +44,14 @@ public final class DeadLetterFormat implements Serializable {
     public static final String SOURCE_TOPIC = "layerskip.source.topic";
     public static final String SOURCE_PARTITION = "layerskip.source.partition";
     public static final String SOURCE_OFFSET = "layerskip.source.offset";
+    public static final String SOURCE_TIMESTAMP = "layerskip.source.timestamp";
     public static final String PARTIAL_TEXT = "layerskip.partial-text";
     public static final String OMITTED_VALUE = "layerskip.omitted.value";
     public static final String OMITTED_HEADERS = "layerskip.omitted.headers";
     public static final String OMITTED_KEY = "layerskip.omitted.key";
+
+    /** The header of a record that was put back: how often, in digits. */
+    public static final String TRIES = "layerskip.tries";
 
     /** The error class of a completion that would be larger than the topic takes. */
     public static final String COMPLETION_TOO_LARGE = "COMPLETION_TOO_LARGE";
@@ -69,6 +79,17 @@ public final class DeadLetterFormat implements Serializable {
         this.maxRecordBytes = maxRecordBytes;
     }
 
+    /** All error classes, in an order for people. */
+    public static List<String> errorClasses() {
+        return Stream.of(
+                        Stream.of(InvalidRequestException.ErrorClass.values()).map(Enum::name),
+                        Stream.of(GenerationFailure.Kind.values()).map(Enum::name),
+                        Stream.of(COMPLETION_TOO_LARGE, UNUSABLE_COMPLETION))
+                .flatMap(names -> names)
+                .distinct()
+                .toList();
+    }
+
     OutgoingRecord format(SourceRecord source, String errorClass, String message) {
         return format(source, errorClass, message, "");
     }
@@ -81,6 +102,10 @@ public final class DeadLetterFormat implements Serializable {
         why.add(RecordHeader.ofText(SOURCE_TOPIC, source.topic()));
         why.add(RecordHeader.ofText(SOURCE_PARTITION, Integer.toString(source.partition())));
         why.add(RecordHeader.ofText(SOURCE_OFFSET, Long.toString(source.offset())));
+
+        source.time()
+                .map(time -> Long.toString(time.toEpochMilli()))
+                .ifPresent(ms -> why.add(RecordHeader.ofText(SOURCE_TIMESTAMP, ms)));
 
         List<RecordHeader> headers = new ArrayList<>(source.headers());
         headers.addAll(why);

@@ -81,6 +81,31 @@ public final class KafkaConfiguration {
         return configuration;
     }
 
+    /**
+     * Reads the options that the replay of dead letters shares with the job: it reads the job's
+     * dead letters and writes to the job's sources. Options that only the job has may be there.
+     *
+     * @throws IllegalConfigurationException if a value is missing or not allowed; names each of
+     *     them, one a line
+     */
+    static KafkaConfiguration forReplay(ReadableConfig config) {
+        List<ConfigOption<?>> shared =
+                KafkaOptions.ALL.stream()
+                        .filter(option -> !option.equals(KafkaOptions.SINK_TOPIC))
+                        .toList();
+        OptionReader reader =
+                new OptionReader(
+                        config,
+                        KafkaOptions.PREFIX,
+                        shared,
+                        KafkaOptions.SOURCE_PREFIX,
+                        KafkaOptions.SINK_PREFIX);
+        KafkaConfiguration configuration = new KafkaConfiguration(reader.options());
+        configuration.check(reader);
+        reader.throwIfRefused();
+        return configuration;
+    }
+
     private void check(OptionReader reader) {
         GUARDED.forEach(reader::check);
         // A record that the sink lets pass has to fit into a request and into the buffer.

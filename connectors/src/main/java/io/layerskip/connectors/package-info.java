@@ -20,6 +20,8 @@
  *  KafkaPipeline.sink()                       one transaction a subtask and checkpoint
  *     |            |
  *  completions   dead letters
+ *                  |
+ *                  '---- DeadLetterReplay ----&gt; prompts topic, when somebody asks for it
  * </pre>
  *
  * <p>Input is never trusted to be well-formed and never the reason for a failed job: whatever a

@@ -22,6 +22,7 @@ import picocli.CommandLine.ParseResult;
             DemoCommand.class,
             GenerateCommand.class,
             RunCommand.class,
+            ReplayCommand.class,
             SqlCommand.class,
             BenchCommand.class
         })

@@ -58,6 +58,11 @@ final class Progress implements AutoCloseable {
         bar.ifPresent(shown -> shown.stepTo(steps));
     }
 
+    /** It is known now how many steps there are. */
+    void of(long steps) {
+        bar.ifPresent(shown -> shown.maxHint(steps));
+    }
+
     /** Says something at the end of the bar. */
     void say(String message) {
         bar.ifPresent(shown -> shown.setExtraMessage(message));

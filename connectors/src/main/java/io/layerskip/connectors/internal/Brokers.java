@@ -114,20 +114,43 @@ public final class Brokers implements AutoCloseable {
 
     /** The longest timeout that a transaction may ask for, in ms; empty if it may not be seen. */
     public OptionalLong transactionMaxTimeoutMs() {
+        return number(brokerSetting("transaction.max.timeout.ms"));
+    }
+
+    /** How long an idle group's offsets are kept, in minutes; empty if it may not be seen. */
+    public OptionalLong offsetsRetentionMinutes() {
+        return number(brokerSetting("offsets.retention.minutes"));
+    }
+
+    private Optional<String> brokerSetting(String name) {
         Collection<Node> nodes =
                 await(
                         admin.describeCluster(new DescribeClusterOptions().timeoutMs(timeoutMs))
                                 .nodes());
         String anyNode = nodes.iterator().next().idString();
-        return number(
-                setting(
-                        new ConfigResource(ConfigResource.Type.BROKER, anyNode),
-                        "transaction.max.timeout.ms"));
+        return setting(new ConfigResource(ConfigResource.Type.BROKER, anyNode), name);
+    }
+
+    /** The cluster's id, the same from whichever broker. */
+    public String clusterId() {
+        return await(
+                admin.describeCluster(new DescribeClusterOptions().timeoutMs(timeoutMs))
+                        .clusterId());
     }
 
     /** The largest record batch that a topic takes, in bytes; empty if it may not be seen. */
     public OptionalLong maxMessageBytes(String topic) {
         return number(setting(ofTopic(topic), "max.message.bytes"));
+    }
+
+    /** How long a topic keeps records, in ms, -1 for ever; empty if it may not be seen. */
+    public OptionalLong retentionMs(String topic) {
+        return number(setting(ofTopic(topic), "retention.ms"));
+    }
+
+    /** How old a record may be that a topic takes, in ms; empty if it may not be seen. */
+    public OptionalLong oldestTimestampMs(String topic) {
+        return number(setting(ofTopic(topic), "message.timestamp.before.max.ms"));
     }
 
     /** The names of topics that match a pattern as a whole, and may be seen. */

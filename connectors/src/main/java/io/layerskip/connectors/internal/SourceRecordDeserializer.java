@@ -22,6 +22,11 @@ public final class SourceRecordDeserializer
     @Override
     public void deserialize(
             ConsumerRecord<byte[], byte[]> record, Collector<SourceRecord> collector) {
+        collector.collect(sourceRecord(record));
+    }
+
+    /** A record of Kafka's consumer as one of ours. */
+    public static SourceRecord sourceRecord(ConsumerRecord<byte[], byte[]> record) {
         List<RecordHeader> headers =
                 Stream.of(record.headers().toArray())
                         .map(
@@ -29,15 +34,14 @@ public final class SourceRecordDeserializer
                                         new RecordHeader(
                                                 header.key(), Optional.ofNullable(header.value())))
                         .toList();
-        collector.collect(
-                new SourceRecord(
-                        record.topic(),
-                        record.partition(),
-                        record.offset(),
-                        record.timestamp(),
-                        Optional.ofNullable(record.key()),
-                        Optional.ofNullable(record.value()),
-                        headers));
+        return new SourceRecord(
+                record.topic(),
+                record.partition(),
+                record.offset(),
+                record.timestamp(),
+                Optional.ofNullable(record.key()),
+                Optional.ofNullable(record.value()),
+                headers);
     }
 
     @Override
