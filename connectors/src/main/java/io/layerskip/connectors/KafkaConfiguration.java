@@ -116,6 +116,7 @@ public final class KafkaConfiguration {
                         "at least kafka.sink.max-record-size, " + maxRecordBytes() + " bytes");
         reader.check(only("sink.max.request.size", atLeastARecord));
         reader.check(only("sink.buffer.memory", atLeastARecord));
+        checkSecretFiles(reader);
         checkProperties(KafkaOptions.SOURCE_PREFIX, consumer(), ConsumerConfig.configDef(), reader);
         checkProperties(KafkaOptions.SINK_PREFIX, producer(), ProducerConfig.configDef(), reader);
         checkSources(reader);
@@ -167,16 +168,44 @@ public final class KafkaConfiguration {
         return properties;
     }
 
-    /** Adds what starts with a prefix to the properties of a client. */
+    /** The options that name files with secrets have to name such, and say nothing twice. */
+    private void checkSecretFiles(OptionReader reader) {
+        for (String option : options.toMap().keySet()) {
+            if (!KafkaSecrets.namesFile(option)) {
+                continue;
+            }
+            ConfigOption<String> file = key(option).stringType().noDefaultValue();
+            reader.check(
+                    AllowedValues.option(
+                            file,
+                            AllowedValues.matching(
+                                    KafkaSecrets::isAllowed, KafkaSecrets.FILE_WORDS),
+                            ""));
+            String secret = KafkaSecrets.secretOf(option);
+            if (options.containsKey(secret)) {
+                reader.refuse(file, "set as well as " + secret, "one of the two");
+            }
+        }
+    }
+
+    /** Adds what starts with a prefix to the properties of a client, files with secrets last. */
     private void passThrough(String prefix, Map<String, String> properties) {
         options.getOptional(KafkaOptions.BOOTSTRAP_SERVERS)
                 .ifPresent(servers -> properties.put(BOOTSTRAP_SERVERS_CONFIG, servers));
         Map<String, String> values = options.toMap();
         KafkaOptions.ALL.forEach(option -> values.remove(option.key()));
+        values.keySet().removeIf(option -> !option.startsWith(prefix));
         values.forEach(
-                (key, value) -> {
-                    if (key.startsWith(prefix)) {
-                        properties.put(key.substring(prefix.length()), value);
+                (option, value) -> {
+                    if (!KafkaSecrets.namesFile(option)) {
+                        properties.put(option.substring(prefix.length()), value);
+                    }
+                });
+        values.forEach(
+                (option, value) -> {
+                    if (KafkaSecrets.namesFile(option)) {
+                        String secret = KafkaSecrets.secretOf(option).substring(prefix.length());
+                        KafkaSecrets.readFromFile(secret, value, properties);
                     }
                 });
     }

@@ -23,7 +23,8 @@ import org.apache.flink.configuration.MemorySize;
  *
  * <p>Any other key that starts with {@value #SOURCE_PREFIX} or {@value #SINK_PREFIX} is, without
  * the prefix, a property of the Kafka consumer or producer: {@code kafka.source.security.protocol}
- * and {@code kafka.sink.sasl.jaas.config} for example.
+ * and {@code kafka.sink.sasl.jaas.config} for example. Those that are secrets may be in files, see
+ * {@link KafkaSecrets}.
  */
 @PublicEvolving
 public final class KafkaOptions {

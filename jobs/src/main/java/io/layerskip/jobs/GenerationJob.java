@@ -3,6 +3,7 @@ package io.layerskip.jobs;
 import io.layerskip.connectors.KafkaConfiguration;
 import io.layerskip.connectors.KafkaOptions;
 import io.layerskip.connectors.KafkaPipeline;
+import io.layerskip.connectors.KafkaSecrets;
 import io.layerskip.connectors.OutgoingRecord;
 import io.layerskip.connectors.ParseRequests;
 import io.layerskip.connectors.SourceRecord;
@@ -104,6 +105,7 @@ public final class GenerationJob {
             if (CommandLine.printHelpIfRequested(commandLine.parseArgs(args))) {
                 return;
             }
+            KafkaSecrets.checkArguments(arguments.options.namesInArguments());
             Configuration configuration = arguments.options.toConfiguration();
             env = StreamExecutionEnvironment.getExecutionEnvironment(flinkSettings(configuration));
             build(env, configuration, arguments.type.get());
@@ -127,6 +129,7 @@ public final class GenerationJob {
      */
     public static KafkaPipeline build(
             StreamExecutionEnvironment env, Configuration configuration, JobType type) {
+        KafkaSecrets.checkSettings(env.getConfiguration());
         Configuration options = Configuration.fromMap(env.getConfiguration().toMap());
         options.addAll(configuration);
         LayerSkipConfiguration layerskip = LayerSkipConfiguration.from(options, type.options());

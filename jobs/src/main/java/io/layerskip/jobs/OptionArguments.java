@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.StringJoiner;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
@@ -107,6 +108,11 @@ public final class OptionArguments {
                     }
                 });
         return configuration;
+    }
+
+    /** The names of the options that are set by name, rather than in the file. */
+    public Set<String> namesInArguments() {
+        return Set.copyOf(values.keySet());
     }
 
     private static Map<String, String> read(Path file) {

@@ -90,6 +90,16 @@ final class OptionArgumentsTest {
     }
 
     @Test
+    void tellsWhatIsAnArgumentFromWhatIsInTheFile() throws IOException {
+        TestCommand command = new TestCommand();
+        new CommandLine(command)
+                .parseArgs(
+                        "-D", "a.count=4", "--config", file("o.properties", "a.password=hunter2"));
+
+        assertThat(command.options.namesInArguments()).containsExactly("a.count");
+    }
+
+    @Test
     void namesAFileThatIsMissing() {
         String missing = temp.resolve("none.yaml").toString();
 

@@ -31,6 +31,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.AbstractConfig;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.InvalidTopicException;
@@ -81,7 +82,11 @@ public final class Brokers implements AutoCloseable {
     static Admin admin(Properties clientProperties) {
         Properties properties = new Properties();
         clientProperties.stringPropertyNames().stream()
-                .filter(AdminClientConfig.configNames()::contains)
+                .filter(
+                        name ->
+                                AdminClientConfig.configNames().contains(name)
+                                        // What finds values that are kept elsewhere.
+                                        || name.startsWith(AbstractConfig.CONFIG_PROVIDERS_CONFIG))
                 .forEach(name -> properties.setProperty(name, clientProperties.getProperty(name)));
         return Admin.create(properties);
     }

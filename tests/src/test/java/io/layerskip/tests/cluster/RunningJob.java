@@ -7,7 +7,7 @@ import java.util.List;
 /** The published job on a cluster, as somebody submitted it, and as it was submitted again. */
 final class RunningJob {
 
-    private static final Path JAR =
+    static final Path JAR =
             Path.of("..", "jobs", "target", "flink-layerskip-job.jar").toAbsolutePath();
 
     private final FlinkCluster cluster;
@@ -31,8 +31,9 @@ final class RunningJob {
     }
 
     /** A job whose main method a JobManager runs, which takes less time than a client. */
-    static RunningJob submitInJobManager(TestBed bed, int parallelism) throws Exception {
-        RunningJob job = new RunningJob(bed, List.of());
+    static RunningJob submitInJobManager(TestBed bed, int parallelism, String... more)
+            throws Exception {
+        RunningJob job = new RunningJob(bed, List.of(more));
         job.parallelism = parallelism;
         job.id = bed.cluster().runInJobManager(JAR, parallelism, job.arguments(List.of()));
         return job;
