@@ -76,7 +76,9 @@ public final class KafkaConfiguration {
                         KafkaOptions.SOURCE_PREFIX,
                         KafkaOptions.SINK_PREFIX);
         KafkaConfiguration configuration = new KafkaConfiguration(reader.options());
-        configuration.check(reader);
+        configuration.checkClients(reader);
+        configuration.checkSources(reader);
+        configuration.checkTopicsDiffer(reader);
         reader.throwIfRefused();
         return configuration;
     }
@@ -89,24 +91,27 @@ public final class KafkaConfiguration {
      *     them, one a line
      */
     static KafkaConfiguration forReplay(ReadableConfig config) {
-        List<ConfigOption<?>> shared =
-                KafkaOptions.ALL.stream()
-                        .filter(option -> !option.equals(KafkaOptions.SINK_TOPIC))
-                        .toList();
+        List<ConfigOption<String>> onlyTheJobs =
+                List.of(KafkaOptions.SOURCE_TOPIC_PATTERN, KafkaOptions.SINK_TOPIC);
+        Configuration options = Configuration.fromMap(config.toMap());
+        onlyTheJobs.forEach(options::removeConfig);
         OptionReader reader =
                 new OptionReader(
-                        config,
+                        options,
                         KafkaOptions.PREFIX,
-                        shared,
+                        KafkaOptions.ALL.stream()
+                                .filter(option -> !onlyTheJobs.contains(option))
+                                .toList(),
                         KafkaOptions.SOURCE_PREFIX,
                         KafkaOptions.SINK_PREFIX);
         KafkaConfiguration configuration = new KafkaConfiguration(reader.options());
-        configuration.check(reader);
+        configuration.checkClients(reader);
+        configuration.checkTopicsDiffer(reader);
         reader.throwIfRefused();
         return configuration;
     }
 
-    private void check(OptionReader reader) {
+    private void checkClients(OptionReader reader) {
         GUARDED.forEach(reader::check);
         // A record that the sink lets pass has to fit into a request and into the buffer.
         Range atLeastARecord =
@@ -119,8 +124,6 @@ public final class KafkaConfiguration {
         checkSecretFiles(reader);
         checkProperties(KafkaOptions.SOURCE_PREFIX, consumer(), ConsumerConfig.configDef(), reader);
         checkProperties(KafkaOptions.SINK_PREFIX, producer(), ProducerConfig.configDef(), reader);
-        checkSources(reader);
-        checkTopicsDiffer(reader);
         if (Stream.of(consumer(), producer())
                 .anyMatch(client -> client.getOrDefault(BOOTSTRAP_SERVERS_CONFIG, "").isBlank())) {
             reader.refuse(

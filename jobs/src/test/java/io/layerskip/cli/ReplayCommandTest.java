@@ -11,6 +11,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -40,6 +41,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Dead letters put back between topics of a real broker, as a shell does it. */
 class ReplayCommandTest {
@@ -411,6 +413,37 @@ class ReplayCommandTest {
     }
 
     @Test
+    void aJobsOwnSettingsWillDo(@TempDir Path folder) throws Exception {
+        Path settings = folder.resolve("job.yaml");
+        Files.writeString(
+                settings,
+                """
+                kafka:
+                  bootstrap.servers: "%s"
+                  source: {topics: %s, group.id: job, starting-offsets: LATEST}
+                  sink: {topic: completions, transactional-id-prefix: job}
+                  dead-letters.topic: %s
+                layerskip.prompt-template: "{{message}}"
+                """
+                        .formatted(broker.bootstrapServers(), prompts, deadLetters));
+        send(letter("TIMEOUT", NOW).value("v"));
+
+        assertThat(execute("replay", "--config=" + settings, "--group=" + group))
+                .as(this::printed)
+                .isZero();
+        assertThat(values(prompts)).containsExactly("v");
+    }
+
+    @Test
+    void topicsOfAPatternAreNamed() throws Exception {
+        send(letter("TIMEOUT", NOW).value("v"));
+        String pattern = "-Dkafka.source.topic-pattern=" + prompts;
+
+        assertThat(replay(pattern)).as(this::printed).isZero();
+        assertThat(values(prompts)).containsExactly("v");
+    }
+
+    @Test
     void wrongTopicsAreRefused() throws Exception {
         String compacted = "compacted-" + UUID.randomUUID();
         broker.createTopic(compacted, 1, Map.of("cleanup.policy", "compact"));
@@ -434,6 +467,24 @@ class ReplayCommandTest {
         assertRefused("option --max-tries is 0; allowed: ", "--max-tries=0");
         assertRefused("option --group is flink-layerskip; allowed", "--group=flink-layerskip");
         assertRefused("option kafka.sink.acks is 0; allowed: all", "-Dkafka.sink.acks=0");
+    }
+
+    @Test
+    void topicsThatAreMissingAreNamed() {
+        assertThat(execute("replay", "--bootstrap-servers=" + broker.bootstrapServers()))
+                .as(this::printed)
+                .isEqualTo(2);
+        assertThat(printed()).contains("option kafka.dead-letters.topic is missing");
+
+        out.reset();
+        assertThat(
+                        execute(
+                                "replay",
+                                "--bootstrap-servers=" + broker.bootstrapServers(),
+                                "--from=" + deadLetters))
+                .as(this::printed)
+                .isEqualTo(2);
+        assertThat(printed()).contains("option kafka.source.topics is missing; allowed: one or");
     }
 
     private void assertRefused(String message, String... more) {
