@@ -246,7 +246,8 @@ public final class KafkaPipeline {
      * partition's records:
      *
      * <pre>{@code
-     * LayerSkipAsyncFunction.generate(requests, configuration, kafka.routing())
+     * LayerSkipAsyncFunction.generate(
+     *         requests, configuration, kafka.routing(), parse.checkpointedForm())
      * }</pre>
      *
      * <p>A job may change from one source to the other: their state is the same.

@@ -2,6 +2,7 @@ package io.layerskip.connectors;
 
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.flink.CborTypeInformation;
+import io.layerskip.flink.CheckpointedForm;
 import java.util.stream.Stream;
 import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.api.common.functions.OpenContext;
@@ -42,6 +43,14 @@ public final class ParseRequests extends ProcessFunction<SourceRecord, Generatio
     public ParseRequests(RequestFormat requestFormat, DeadLetterFormat deadLetterFormat) {
         this.requestFormat = requestFormat;
         this.deadLetterFormat = deadLetterFormat;
+    }
+
+    /**
+     * The form in which checkpoints keep the requests that this makes: the record alone, of which
+     * the request is made again.
+     */
+    public CheckpointedForm checkpointedForm() {
+        return new CheckpointedRecord(requestFormat);
     }
 
     @Override

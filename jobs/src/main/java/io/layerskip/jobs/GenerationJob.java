@@ -154,7 +154,11 @@ public final class GenerationJob {
                         .name("parse requests")
                         .uid("parse-requests");
         SingleOutputStreamOperator<OutgoingRecord> completions =
-                LayerSkipAsyncFunction.generate(requests, layerskip, kafka.routing())
+                LayerSkipAsyncFunction.generate(
+                                requests,
+                                layerskip,
+                                kafka.routing(),
+                                formats.requests().checkpointedForm())
                         .name("generate")
                         .uid("generate")
                         .map(formats.results())

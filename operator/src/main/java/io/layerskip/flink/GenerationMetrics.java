@@ -30,7 +30,9 @@ final class GenerationMetrics {
     private static final int HISTOGRAM_WINDOW = 1_000;
 
     private final Counter prompts;
+    private final MetricGroup group;
     private final Counter resumedTokens;
+    private final Counter restartedRequests;
     private final Counter cachedPromptTokens;
     private final Counter draftedTokens;
     private final Counter acceptedTokens;
@@ -55,10 +57,11 @@ final class GenerationMetrics {
             LongSupplier writtenTokens,
             Supplier<EngineStatus> status,
             Duration loadTime) {
-        MetricGroup group = operator.addGroup(GROUP);
+        group = operator.addGroup(GROUP);
         prompts = group.counter("prompts");
         Counter tokens = count(group, "tokens", writtenTokens);
         resumedTokens = group.counter("resumedTokens");
+        restartedRequests = group.counter("restartedRequests");
         cachedPromptTokens = group.counter("cachedPromptTokens");
         draftedTokens = group.counter("draftedTokens");
         acceptedTokens = group.counter("acceptedTokens");
@@ -114,6 +117,20 @@ final class GenerationMetrics {
         prompts.inc();
         resumedTokens.inc(resumed);
         inFlight++;
+    }
+
+    /** Counts a request that a checkpoint had tokens of, which are of no use now. */
+    void countRestart() {
+        restartedRequests.inc();
+    }
+
+    /**
+     * Shows the memory of the requests in flight.
+     *
+     * @param bytes asked by any thread
+     */
+    void showInFlightBytes(LongSupplier bytes) {
+        group.gauge("inFlightBytes", (Gauge<Long>) bytes::getAsLong);
     }
 
     void countResult(GenerationResult result) {

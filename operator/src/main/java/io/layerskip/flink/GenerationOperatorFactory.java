@@ -22,12 +22,14 @@ final class GenerationOperatorFactory
     private final LayerSkipConfiguration configuration;
     private final Partitioner<GenerationRequest> routing;
     private final boolean routes;
+    private final CheckpointedForm form;
 
     private GenerationOperatorFactory(
             LayerSkipAsyncFunction function,
             LayerSkipConfiguration configuration,
             Partitioner<GenerationRequest> routing,
-            boolean routes) {
+            boolean routes,
+            CheckpointedForm form) {
         super(
                 function,
                 configuration.requestTimeout().toMillis(),
@@ -37,26 +39,35 @@ final class GenerationOperatorFactory
         this.configuration = configuration;
         this.routing = routing;
         this.routes = routes;
+        this.form = form;
     }
 
     /** A change of parallelism deals out what is in flight. */
     static GenerationOperatorFactory dealingOut(LayerSkipConfiguration configuration) {
         return new GenerationOperatorFactory(
-                new LayerSkipAsyncFunction(configuration), configuration, BY_ID, false);
+                new LayerSkipAsyncFunction(configuration),
+                configuration,
+                BY_ID,
+                false,
+                CheckpointedForm.WHOLE);
     }
 
     /**
      * What is in flight follows the stream if results leave in order, and is dealt out otherwise.
      *
      * @param routing which subtask, of so many, the stream hands a request to
+     * @param form in which checkpoints keep requests
      */
     static GenerationOperatorFactory routing(
-            LayerSkipConfiguration configuration, Partitioner<GenerationRequest> routing) {
+            LayerSkipConfiguration configuration,
+            Partitioner<GenerationRequest> routing,
+            CheckpointedForm form) {
         return new GenerationOperatorFactory(
                 new LayerSkipAsyncFunction(configuration),
                 configuration,
                 routing,
-                configuration.outputOrder() == OutputMode.ORDERED);
+                configuration.outputOrder() == OutputMode.ORDERED,
+                form);
     }
 
     @Override
@@ -70,6 +81,7 @@ final class GenerationOperatorFactory
                         configuration,
                         routing,
                         routes,
+                        form,
                         processingTimeService,
                         getMailboxExecutor());
     }

@@ -2,10 +2,10 @@ package io.layerskip.flink;
 
 import io.layerskip.engine.Generation;
 import io.layerskip.engine.GenerationProgress;
-import java.util.ArrayList;
+import io.layerskip.engine.GenerationRequest;
+import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.streaming.api.functions.async.ResultFuture;
@@ -17,15 +17,23 @@ import org.apache.flink.streaming.api.functions.async.ResultFuture;
 final class InFlight {
 
     private final boolean ordered;
+    private final long capacityBytes;
     private final Map<ResultFuture<?>, Request> requests = new LinkedHashMap<>();
 
+    /** Of all of them together; any thread may read it. */
+    private volatile long bytes;
+
     private static final class Request {
+        private final GenerationRequest request;
         private final String key;
+        private final long bytes;
         private final Generation generation;
         private boolean answered;
 
-        private Request(String key, Generation generation) {
+        private Request(GenerationRequest request, String key, long bytes, Generation generation) {
+            this.request = request;
             this.key = key;
+            this.bytes = bytes;
             this.generation = generation;
         }
 
@@ -47,13 +55,35 @@ final class InFlight {
     /**
      * @param ordered whether results leave in the order of their requests, so that one may wait for
      *     others
+     * @param capacityBytes most bytes of the heap that they may take together
      */
-    InFlight(boolean ordered) {
+    InFlight(boolean ordered, long capacityBytes) {
         this.ordered = ordered;
+        this.capacityBytes = capacityBytes;
     }
 
-    void add(ResultFuture<?> future, String key, Generation generation) {
-        requests.put(future, new Request(key, generation));
+    /** Whether a request of this size may join; one that is larger than all room does alone. */
+    boolean hasRoomFor(long more) {
+        return requests.isEmpty() || more <= capacityBytes - bytes;
+    }
+
+    /** Bytes of the heap that they take together, at the most. Thread-safe. */
+    long bytes() {
+        return bytes;
+    }
+
+    /**
+     * @param key what its text follows from
+     * @param size bytes of the heap that it takes
+     */
+    void add(
+            ResultFuture<?> future,
+            GenerationRequest request,
+            String key,
+            long size,
+            Generation generation) {
+        requests.put(future, new Request(request, key, size, generation));
+        bytes += size;
     }
 
     /** The generation that answers a future; empty if it is answered. */
@@ -64,20 +94,27 @@ final class InFlight {
     /** Notes that the operator has a result: it lets it go, now or when its turn comes. */
     void answered(ResultFuture<?> future) {
         if (!ordered) {
-            requests.remove(future);
+            bytes -= requests.remove(future).bytes;
             return;
         }
         requests.get(future).answered = true;
         Iterator<Request> oldest = requests.values().iterator();
-        while (oldest.hasNext() && oldest.next().answered) {
+        while (oldest.hasNext()) {
+            Request next = oldest.next();
+            if (!next.answered) {
+                return;
+            }
+            bytes -= next.bytes;
             oldest.remove();
         }
     }
 
-    /** What a checkpoint has to keep of all of them. */
-    List<SavedGeneration> save() {
-        List<SavedGeneration> saved = new ArrayList<>();
-        requests.values().forEach(request -> request.save().ifPresent(saved::add));
+    /** What a checkpoint has to keep beside the requests, by the very objects. */
+    Map<GenerationRequest, SavedGeneration> save() {
+        Map<GenerationRequest, SavedGeneration> saved = new IdentityHashMap<>();
+        for (Request request : requests.values()) {
+            request.save().ifPresent(generation -> saved.put(request.request, generation));
+        }
         return saved;
     }
 }

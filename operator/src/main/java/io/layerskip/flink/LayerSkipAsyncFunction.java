@@ -8,6 +8,7 @@ import io.layerskip.engine.GenerationParameters;
 import io.layerskip.engine.GenerationProgress;
 import io.layerskip.engine.GenerationRequest;
 import io.layerskip.engine.GenerationResult;
+import io.layerskip.model.ModelConfig;
 import io.layerskip.model.Sha256;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,15 +22,10 @@ import org.apache.flink.annotation.PublicEvolving;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.functions.Partitioner;
 import org.apache.flink.api.common.functions.RuntimeContext;
-import org.apache.flink.api.common.state.ListState;
-import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.configuration.TaskManagerOptions;
-import org.apache.flink.runtime.state.FunctionInitializationContext;
-import org.apache.flink.runtime.state.FunctionSnapshotContext;
 import org.apache.flink.runtime.taskmanager.TaskManagerRuntimeInfo;
-import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -52,21 +48,17 @@ import org.apache.flink.util.IOUtils;
  * the process ended, or the engine broke, runs alone after the second time and fails after the
  * third; see {@code RequestNotes}.
  *
- * <p>A checkpoint keeps the requests in flight, which Flink's operator sees to, and how far each
- * has come, in union list state: after a restart, in whatever parallelism, a subtask that is given
- * a request finds its tokens there and goes on after them. The text is the same as if nothing had
- * happened. If the model or a setting that the text follows from is another one by then, the
- * request starts over.
+ * <p>A checkpoint of the operator that {@link #generate} makes keeps the requests in flight, each
+ * with how far it has come: after a restart, in whatever parallelism, the subtask that is given a
+ * request goes on after its tokens. The text is the same as if nothing had happened. If the model
+ * or a setting that the text follows from is another one by then, the request starts over.
  */
 @PublicEvolving
 public final class LayerSkipAsyncFunction
         extends RichAsyncFunction<GenerationRequest, GenerationResult>
-        implements CheckpointedFunction, ResultTypeQueryable<GenerationResult> {
+        implements ResultTypeQueryable<GenerationResult> {
 
     private static final long serialVersionUID = 1;
-
-    /** Names the state in savepoints; it stays. */
-    private static final String STATE = "generations";
 
     private final LayerSkipConfiguration configuration;
 
@@ -83,10 +75,26 @@ public final class LayerSkipAsyncFunction
     /** What the prompt of a chat follows from beside its messages. */
     private transient String chatFormat;
 
+    private transient RequestMemory memory;
     private transient InFlight inFlight;
-    private transient ListState<SavedGeneration> state;
-    private transient Map<String, SavedGeneration> restored;
+
+    /** What a checkpoint says of the request that comes next. */
+    private transient Restored next;
+
+    /** What checkpoints of earlier versions say of requests, by their keys. */
+    private transient Map<String, SavedGeneration> restoredByKey;
+
     private transient volatile boolean closed;
+
+    /**
+     * @param generation how far it had come, if a checkpoint says so
+     * @param refusal why it is no request any more, if so
+     */
+    private record Restored(
+            Optional<SavedGeneration> generation, Optional<GenerationFailure> refusal) {
+
+        private static final Restored NOTHING = new Restored(Optional.empty(), Optional.empty());
+    }
 
     public LayerSkipAsyncFunction(LayerSkipConfiguration configuration) {
         this.configuration = configuration;
@@ -113,10 +121,25 @@ public final class LayerSkipAsyncFunction
             DataStream<GenerationRequest> requests,
             LayerSkipConfiguration configuration,
             Partitioner<GenerationRequest> routing) {
+        return generate(requests, configuration, routing, CheckpointedForm.WHOLE);
+    }
+
+    /**
+     * The same, for requests that can be read again out of what they came in.
+     *
+     * @param form in which checkpoints keep requests
+     */
+    public static SingleOutputStreamOperator<GenerationResult> generate(
+            DataStream<GenerationRequest> requests,
+            LayerSkipConfiguration configuration,
+            Partitioner<GenerationRequest> routing,
+            CheckpointedForm form) {
         return generate(
                 requests,
                 GenerationOperatorFactory.routing(
-                        configuration, requests.getExecutionEnvironment().clean(routing)));
+                        configuration,
+                        requests.getExecutionEnvironment().clean(routing),
+                        requests.getExecutionEnvironment().clean(form)));
     }
 
     private static SingleOutputStreamOperator<GenerationResult> generate(
@@ -146,22 +169,6 @@ public final class LayerSkipAsyncFunction
         }
     }
 
-    /** Reads what all subtasks had under way; who is given which request is known only later. */
-    @Override
-    public void initializeState(FunctionInitializationContext context) throws Exception {
-        state =
-                context.getOperatorStateStore()
-                        .getUnionListState(
-                                new ListStateDescriptor<>(
-                                        STATE, new CborSerializer<>(SavedGeneration.class)));
-        restored = new HashMap<>();
-        for (SavedGeneration saved : state.get()) {
-            if (saved.version() == SavedGeneration.VERSION) {
-                restored.put(saved.key(), saved);
-            }
-        }
-    }
-
     /**
      * Loads the model, or waits while another subtask in this process does; takes seconds, and
      * minutes for a large one. A task that is cancelled meanwhile is interrupted by Flink, and then
@@ -172,7 +179,11 @@ public final class LayerSkipAsyncFunction
     @Override
     public void open(OpenContext context) throws Exception {
         SharedEngine.cleanUpAfter(getRuntimeContext());
-        inFlight = new InFlight(configuration.outputOrder() == OutputMode.ORDERED);
+        inFlight =
+                new InFlight(
+                        configuration.outputOrder() == OutputMode.ORDERED,
+                        configuration.capacityMemory(slots));
+        next = Restored.NOTHING;
         notes = RequestNotes.open(localFolder);
         long start = System.nanoTime();
         opened =
@@ -185,12 +196,23 @@ public final class LayerSkipAsyncFunction
         firstRecipe = firstRecipe();
         recipe = firstRecipe + opened.checkpoint().tokenizerFingerprint();
         chatFormat = ChatFormat.of(opened.checkpoint()).fingerprint();
+        ModelConfig model = opened.checkpoint().config();
+        memory =
+                new RequestMemory(
+                        model.maxPositionEmbeddings(),
+                        opened.settings()
+                                .defaults()
+                                .maxTokens()
+                                .orElse(
+                                        model.defaultMaxNewTokens()
+                                                .orElse(EngineSettings.DEFAULT_MAX_TOKENS)));
         metrics =
                 new GenerationMetrics(
                         getRuntimeContext().getMetricGroup(),
                         opened.engine()::writtenTokens,
                         opened.engine()::status,
                         loadTime);
+        metrics.showInFlightBytes(inFlight::bytes);
     }
 
     /** What a text follows from beside the request and the tokenizer. */
@@ -220,22 +242,74 @@ public final class LayerSkipAsyncFunction
         return key.hex();
     }
 
+    /** Most bytes of the heap that a request takes while it is in flight. */
+    long bytes(GenerationRequest request) {
+        return memory.of(request);
+    }
+
+    /** Whether a request of this size may be handed over now, beside those in flight. */
+    boolean hasRoomFor(long bytes) {
+        return inFlight.hasRoomFor(bytes);
+    }
+
+    /** Takes what a checkpoint of an earlier version has of requests; before it is opened. */
+    void restore(Iterable<SavedGeneration> generations) {
+        restoredByKey = new HashMap<>();
+        generations.forEach(saved -> restoredByKey.put(saved.key(), saved));
+    }
+
+    /** The next request goes on from here, if the same text follows. */
+    void resumeNext(SavedGeneration generation) {
+        next = new Restored(Optional.of(generation), next.refusal());
+    }
+
+    /** The next request ends as this failure. */
+    void refuseNext(GenerationFailure refusal) {
+        next = new Restored(next.generation(), Optional.of(refusal));
+    }
+
+    /** Forgets what nobody has asked for: all requests of the checkpoint have been handed over. */
+    void restoredAll() {
+        restoredByKey = null;
+    }
+
+    /** How far the requests in flight have come; waits for none of them. */
+    Map<GenerationRequest, SavedGeneration> save() {
+        return inFlight.save();
+    }
+
     @Override
     public void asyncInvoke(GenerationRequest request, ResultFuture<GenerationResult> future) {
+        Restored restored = next;
+        next = Restored.NOTHING;
         String key = key(recipe, request);
-        Optional<SavedGeneration> saved = takeRestored(request, key);
+        Optional<SavedGeneration> saved =
+                restored.generation()
+                        .or(() -> restoredBefore(request, key))
+                        .filter(generation -> isOf(generation, request, key));
         metrics.countPrompt(saved.map(SavedGeneration::tokens).orElse(0));
-        Generation generation = start(request, key, saved);
-        inFlight.add(future, key, generation);
+        if (restored.generation().isPresent() && saved.isEmpty()) {
+            metrics.countRestart();
+        }
+        Generation generation =
+                restored.refusal()
+                        .map(r -> Generation.ended(GenerationResult.failed(request, r)))
+                        .orElseGet(() -> start(request, key, saved));
+        inFlight.add(future, request, key, bytes(request), generation);
         generation.result().whenComplete((result, error) -> complete(future, result, error));
     }
 
-    private Optional<SavedGeneration> takeRestored(GenerationRequest request, String key) {
-        if (restored.isEmpty()) {
+    private Optional<SavedGeneration> restoredBefore(GenerationRequest request, String key) {
+        if (restoredByKey == null) {
             return Optional.empty();
         }
-        return Optional.ofNullable(restored.remove(key))
-                .or(() -> Optional.ofNullable(restored.remove(key(firstRecipe, request))));
+        return Optional.ofNullable(restoredByKey.remove(key))
+                .or(() -> Optional.ofNullable(restoredByKey.remove(key(firstRecipe, request))));
+    }
+
+    private boolean isOf(SavedGeneration saved, GenerationRequest request, String key) {
+        return saved.version() == SavedGeneration.VERSION
+                && (saved.key().equals(key) || saved.key().equals(key(firstRecipe, request)));
     }
 
     private Generation start(
@@ -294,14 +368,6 @@ public final class LayerSkipAsyncFunction
                                                                 configuration
                                                                         .requestTimeout()
                                                                         .toMillis()))));
-    }
-
-    /** Notes how far the requests in flight have come; waits for none of them. */
-    @Override
-    public void snapshotState(FunctionSnapshotContext context) throws Exception {
-        // By the first checkpoint, the operator has submitted again what it restored.
-        restored.clear();
-        state.update(inFlight.save());
     }
 
     /** Ends what runs and frees the model; also after an open that failed. Idempotent. */

@@ -270,6 +270,17 @@ public final class LayerSkipConfiguration implements Serializable {
         return options.get(LayerSkipOptions.CAPACITY);
     }
 
+    /**
+     * Most bytes of the heap for the requests in flight in a subtask.
+     *
+     * @param slots that share this process's heap, at least 1
+     */
+    public long capacityMemory(int slots) {
+        return options.getOptional(LayerSkipOptions.CAPACITY_MEMORY)
+                .map(MemorySize::getBytes)
+                .orElse(Runtime.getRuntime().maxMemory() / 10 / slots);
+    }
+
     /** How long a request may take, waiting included. */
     public Duration requestTimeout() {
         return options.get(LayerSkipOptions.REQUEST_TIMEOUT);

@@ -179,6 +179,17 @@ public final class LayerSkipOptions {
                     "Requests that a subtask takes in before it holds back its source: those"
                             + " generated and those waiting.");
 
+    public static final ConfigOption<MemorySize> CAPACITY_MEMORY =
+            option(
+                    key("layerskip.capacity-memory").memoryType().noDefaultValue(),
+                    matching(size -> size.getBytes() > 0, "a size above 0, such as 64 mb"),
+                    "Most memory on the JVM's heap for the requests that a subtask has taken in, by"
+                            + " an estimate: records, prompts, and the tokens and texts that they"
+                            + " may become. Where the next one does not fit, the subtask holds back"
+                            + " its source; one that is larger than all of it is taken alone."
+                            + " Without it: a tenth of the heap, divided by the TaskManager's"
+                            + " slots.");
+
     public static final ConfigOption<Duration> REQUEST_TIMEOUT =
             option(
                     key("layerskip.request-timeout")
@@ -230,6 +241,7 @@ public final class LayerSkipOptions {
                     PREFIX_CACHING,
                     SPLIT_SPECIAL_TOKENS,
                     CAPACITY,
+                    CAPACITY_MEMORY,
                     REQUEST_TIMEOUT,
                     PASS_TIMEOUT,
                     OUTPUT_ORDER);

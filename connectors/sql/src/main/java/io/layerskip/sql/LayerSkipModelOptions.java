@@ -137,6 +137,8 @@ public final class LayerSkipModelOptions {
             Map.of(
                     LayerSkipOptions.CAPACITY,
                     "ML_PREDICT's own setting is max-concurrent-operations, in its CONFIG",
+                    LayerSkipOptions.CAPACITY_MEMORY,
+                    "ML_PREDICT counts rows alone: max-concurrent-operations, in its CONFIG",
                     LayerSkipOptions.OUTPUT_ORDER,
                     "ML_PREDICT's own setting is output-mode, in its CONFIG");
 
