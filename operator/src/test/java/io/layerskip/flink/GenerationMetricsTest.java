@@ -82,6 +82,13 @@ final class GenerationMetricsTest {
     }
 
     @Test
+    void countsRequestsWhoseTokensInACheckpointWereOfNoUse() {
+        metrics.countRestart();
+
+        assertThat(counter("restartedRequests")).isEqualTo(1);
+    }
+
+    @Test
     void acceptsNothingBeforeTheFirstDraft() {
         assertThat(gauge("acceptanceRate")).isEqualTo(0.0);
     }

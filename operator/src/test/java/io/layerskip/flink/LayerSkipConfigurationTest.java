@@ -30,6 +30,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class LayerSkipConfigurationTest {
 
     @Test
+    void requestsInFlightTakeASlotsShareOfATenthOfTheHeap() {
+        assertThat(read(Map.of()).capacityMemory(4))
+                .isEqualTo(Runtime.getRuntime().maxMemory() / 10 / 4);
+    }
+
+    @Test
     void readsValuesWrittenAsText() {
         LayerSkipConfiguration configuration =
                 read(
@@ -48,6 +54,7 @@ final class LayerSkipConfigurationTest {
                                 Map.entry("layerskip.prefix-caching", "false"),
                                 Map.entry("layerskip.threads", "3"),
                                 Map.entry("layerskip.capacity", "5"),
+                                Map.entry("layerskip.capacity-memory", "3 mb"),
                                 Map.entry("layerskip.request-timeout", "10 s"),
                                 Map.entry("layerskip.output-order", "ordered")));
 
@@ -71,6 +78,7 @@ final class LayerSkipConfigurationTest {
                                 .kvCacheBytes(64 << 20)
                                 .build());
         assertThat(configuration.capacity()).isEqualTo(5);
+        assertThat(configuration.capacityMemory(4)).isEqualTo(3 << 20);
         assertThat(configuration.requestTimeout()).isEqualTo(Duration.ofSeconds(10));
         assertThat(configuration.outputOrder()).isEqualTo(AsyncDataStream.OutputMode.ORDERED);
     }
@@ -141,6 +149,7 @@ final class LayerSkipConfigurationTest {
                 "layerskip.threads|0|a whole number, at least 1",
                 "layerskip.max-batch-size|129|a whole number, from 1 to 128",
                 "layerskip.capacity|0|a whole number, at least 1",
+                "layerskip.capacity-memory|0 mb|a size above 0, such as 64 mb",
                 "layerskip.request-timeout|0 s|a duration of at least 1 ms, such as 5 min",
                 "layerskip.pass-timeout|0 s|a duration of at least 1 ms, such as 2 min",
                 "layerskip.pass-timeout|soon|a duration of at least 1 ms, such as 2 min",

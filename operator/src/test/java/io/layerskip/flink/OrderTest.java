@@ -105,7 +105,8 @@ final class OrderTest {
                                                 : OutputMode.ORDERED));
         return way == Way.DEALT_OUT
                 ? GenerationOperatorFactory.dealingOut(configuration)
-                : GenerationOperatorFactory.routing(configuration, OrderTest::subtask);
+                : GenerationOperatorFactory.routing(
+                        configuration, OrderTest::subtask, CheckpointedForm.WHOLE);
     }
 
     /** The subtasks of the operator, and what went in and out. */

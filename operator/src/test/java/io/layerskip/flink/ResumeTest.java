@@ -18,14 +18,13 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.apache.flink.configuration.Configuration;
-import org.apache.flink.core.fs.FSDataInputStream;
-import org.apache.flink.core.memory.DataInputViewStreamWrapper;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
-import org.apache.flink.runtime.state.OperatorStateHandle;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.OperatorSnapshotUtil;
@@ -42,9 +41,16 @@ final class ResumeTest {
     private static final String PROMPT = "banking: Where is my card?\n";
     private static final int LONG = 400;
 
-    /** Written by {@link #writesTheSavepoint} with version 1 of the state. */
-    private static final Path SAVEPOINT =
-            Path.of("src", "test", "resources", "savepoints", "generate-1");
+    private static final Path SAVEPOINTS = Path.of("src", "test", "resources", "savepoints");
+
+    /** Tokens of all requests in union list state; the requests in Flink's own. */
+    private static final Path SAVEPOINT = SAVEPOINTS.resolve("generate-1");
+
+    /** The same with the requests in union list state too. */
+    private static final Path ROUTED_SAVEPOINT = SAVEPOINTS.resolve("generate-2");
+
+    /** Written by {@link #writesTheSavepoint}: each request with its tokens. */
+    private static final Path NEWEST_SAVEPOINT = SAVEPOINTS.resolve("generate-3");
 
     @ParameterizedTest
     @ValueSource(doubles = {0, 1.5})
@@ -275,13 +281,70 @@ final class ResumeTest {
         try (Subtask subtask = restore(OutputMode.UNORDERED, state, 1, 0, changed)) {
             assertThat(subtask.finish()).hasSize(1);
             assertThat(subtask.counter("resumedTokens")).isZero();
+            assertThat(subtask.counter("restartedRequests")).isEqualTo(1);
             assertThat(subtask.counter("tokens")).isEqualTo(LONG);
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"ORDERED", "UNORDERED"})
+    void startsOverWithAnotherModelAndCountsThat(OutputMode order, @TempDir Path folder)
+            throws Exception {
+        Configuration other = at(BundledModel.withOtherWeights(folder));
+        GenerationRequest slow = request("slow", LONG, 0);
+        GenerationRequest quick = request("quick", 3, 0);
+        List<GenerationResult> undisturbed;
+        try (Subtask subtask = Subtask.start(operator(order, other))) {
+            subtask.process(slow);
+            subtask.process(quick);
+            undisturbed = subtask.finish();
+        }
+        OperatorSubtaskState state;
+        List<GenerationResult> before;
+        try (Subtask subtask = start(order)) {
+            subtask.process(slow);
+            subtask.process(quick);
+            state =
+                    checkpointWhere(
+                            subtask,
+                            saved -> saved.size() == 2 && saved.stream().anyMatch(s -> ended(s)));
+            before = subtask.finish();
+        }
+
+        try (Subtask subtask = restore(order, state, 1, 0, other)) {
+            List<GenerationResult> results = subtask.finish();
+
+            assertThat(tokensById(results))
+                    .isEqualTo(tokensById(undisturbed))
+                    .isNotEqualTo(tokensById(before));
+            assertThat(subtask.counter("restartedRequests")).isEqualTo(2);
+            assertThat(subtask.counter("resumedTokens")).isZero();
+        }
+    }
+
+    private static Map<String, List<Integer>> tokensById(List<GenerationResult> results) {
+        return results.stream()
+                .collect(Collectors.toMap(GenerationResult::id, GenerationResult::tokenIds));
+    }
+
     @Test
-    void goesOnFromTheSavepointOfVersion1() throws Exception {
-        OperatorSubtaskState state = OperatorSnapshotUtil.readStateHandle(SAVEPOINT.toString());
+    void countsNoRestartOfWhatGoesOn() throws Exception {
+        OperatorSubtaskState state;
+        try (Subtask subtask = start(OutputMode.UNORDERED)) {
+            subtask.process(request("1", LONG, 0));
+            state = checkpointWhere(subtask, saved -> !saved.isEmpty());
+        }
+        try (Subtask subtask = restore(OutputMode.UNORDERED, state)) {
+            assertThat(subtask.finish()).hasSize(1);
+            assertThat(subtask.counter("restartedRequests")).isZero();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"generate-1", "generate-2", "generate-3"})
+    void goesOnFromTheSavepointsOfEarlierVersions(String name) throws Exception {
+        OperatorSubtaskState state =
+                OperatorSnapshotUtil.readStateHandle(SAVEPOINTS.resolve(name).toString());
 
         List<SavedGeneration> saved = read(state);
         assertThat(saved).extracting(ResumeTest::ended).containsExactly(false, false, true);
@@ -357,8 +420,8 @@ final class ResumeTest {
             }
             OperatorSubtaskState state =
                     checkpointWhere(subtask, saved -> saved.size() == 3 && ended(saved.get(2)));
-            Files.createDirectories(SAVEPOINT.getParent());
-            OperatorSnapshotUtil.writeStateHandle(state, SAVEPOINT.toString());
+            Files.createDirectories(NEWEST_SAVEPOINT.getParent());
+            OperatorSnapshotUtil.writeStateHandle(state, NEWEST_SAVEPOINT.toString());
         }
     }
 
@@ -383,17 +446,12 @@ final class ResumeTest {
 
     /** What a checkpoint has of the generations. */
     private static List<SavedGeneration> read(OperatorSubtaskState checkpoint) throws IOException {
-        CborSerializer<SavedGeneration> serializer = new CborSerializer<>(SavedGeneration.class);
         List<SavedGeneration> generations = new ArrayList<>();
-        for (OperatorStateHandle handle : checkpoint.getManagedOperatorState()) {
-            try (FSDataInputStream in = handle.openInputStream()) {
-                for (long offset :
-                        handle.getStateNameToPartitionOffsets().get("generations").getOffsets()) {
-                    in.seek(offset);
-                    generations.add(serializer.deserialize(new DataInputViewStreamWrapper(in)));
-                }
-            }
-        }
+        generations.addAll(
+                SavedState.read(
+                        checkpoint, "generations", new CborSerializer<>(SavedGeneration.class)));
+        SavedState.requests(checkpoint)
+                .forEach(request -> request.generation().ifPresent(generations::add));
         return generations;
     }
 
@@ -429,7 +487,9 @@ final class ResumeTest {
                         .set(LayerSkipOptions.OUTPUT_ORDER, order);
         options.addAll(changes);
         return GenerationOperatorFactory.routing(
-                LayerSkipConfiguration.from(options), (request, subtasks) -> 0);
+                LayerSkipConfiguration.from(options),
+                (request, subtasks) -> 0,
+                CheckpointedForm.WHOLE);
     }
 
     /** The first checkpoint in which the generations are as wanted. */

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.Metric;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.runtime.clusterframework.types.ResourceID;
@@ -89,6 +90,12 @@ final class Subtask implements AutoCloseable {
         return harness.extractOutputValues();
     }
 
+    /** Forgets the results that it has handed out, and the timers of what has ended. */
+    void forget() throws Exception {
+        harness.getOutput().clear();
+        harness.setProcessingTime(Long.MAX_VALUE);
+    }
+
     /** All results, once the last one is there. */
     List<GenerationResult> finish() throws Exception {
         harness.endInput();
@@ -97,6 +104,10 @@ final class Subtask implements AutoCloseable {
 
     long counter(String name) {
         return ((Counter) metrics.get(name)).getCount();
+    }
+
+    Object gauge(String name) {
+        return ((Gauge<?>) metrics.get(name)).getValue();
     }
 
     @Override

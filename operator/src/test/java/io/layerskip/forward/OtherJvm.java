@@ -8,14 +8,21 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** Another process with this one's classes. */
-final class OtherJvm {
+public final class OtherJvm {
 
     private OtherJvm() {}
 
     /** Runs a class's main method. */
     static Process start(Class<?> main, Path... arguments) throws IOException {
+        return start(List.of(), main, arguments);
+    }
+
+    /** The same with options of the JVM. */
+    public static Process start(List<String> options, Class<?> main, Path... arguments)
+            throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
         command.add("-cp");
         command.add(System.getProperty("java.class.path"));
         command.add(main.getName());
@@ -24,7 +31,7 @@ final class OtherJvm {
     }
 
     /** All that it prints. */
-    static List<String> lines(Process process) throws IOException {
+    public static List<String> lines(Process process) throws IOException {
         try (BufferedReader out = process.inputReader()) {
             return out.lines().toList();
         }

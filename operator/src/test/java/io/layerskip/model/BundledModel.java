@@ -30,14 +30,42 @@ public final class BundledModel {
      * @param folder for the copy
      */
     public static Path withChatTemplate(Path folder, String template) {
-        try (Stream<Path> files = Files.list(folder())) {
-            for (Path file : files.toList()) {
-                Files.copy(file, folder.resolve(file.getFileName().toString()));
-            }
+        try {
+            copyTo(folder);
             Files.writeString(folder.resolve(ChatSettings.TEMPLATE_FILE), template);
             return folder;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * A copy of the folder that says other things: half of the weights of its final norm have the
+     * other sign.
+     *
+     * @param folder for the copy
+     */
+    public static Path withOtherWeights(Path folder) {
+        try {
+            copyTo(folder);
+            Path weights = folder.resolve("model.safetensors");
+            byte[] bytes = Files.readAllBytes(weights);
+            // The file ends with the final norm: 256 numbers of 16 bits, little-endian.
+            for (int i = 1; i < 256; i += 2) {
+                bytes[bytes.length - 2 * i + 1] ^= (byte) 0x80;
+            }
+            Files.write(weights, bytes);
+            return folder;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void copyTo(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder())) {
+            for (Path file : files.toList()) {
+                Files.copy(file, folder.resolve(file.getFileName().toString()));
+            }
         }
     }
 
