@@ -256,7 +256,7 @@ class CheckpointedRecordTest {
                 1_795_392_000_999L,
                 Optional.of(new byte[] {1}),
                 Optional.of(value.getBytes(StandardCharsets.UTF_8)),
-                List.of(new RecordHeader("trace", new byte[] {7})));
+                List.of(RecordHeader.ofText("trace", "7")));
     }
 
     private static String text(OutgoingRecord record) {
@@ -266,7 +266,7 @@ class CheckpointedRecordTest {
     private static String header(OutgoingRecord record, String key) {
         return record.headers().stream()
                 .filter(header -> header.key().equals(key))
-                .map(header -> new String(header.value(), StandardCharsets.UTF_8))
+                .map(header -> new String(header.value().orElseThrow(), StandardCharsets.UTF_8))
                 .findFirst()
                 .orElseThrow();
     }

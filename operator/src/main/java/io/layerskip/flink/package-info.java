@@ -1,9 +1,10 @@
 /**
  * The engine as a Flink function.
  *
- * <p>A subtask holds one model; those of a process share its weights. Flink's async operator keeps
- * what is in flight, snapshots it with every checkpoint and submits it again after a restart; the
- * engine has a thread of its own and hands results back to the task's mailbox.
+ * <p>A subtask holds one model; those of a process share its weights. The operator, which is
+ * Flink's for asynchronous functions and more, keeps what is in flight within bounds of number and
+ * memory, snapshots it with every checkpoint and submits it again after a restart; the engine has a
+ * thread of its own and hands results back to the task's mailbox.
  *
  * <pre>
  *                    task thread                            engine's thread

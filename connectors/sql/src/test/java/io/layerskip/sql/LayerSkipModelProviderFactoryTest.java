@@ -57,6 +57,7 @@ final class LayerSkipModelProviderFactoryTest {
                 "response-format | json | option response-format is json; allowed: text or json_object",
                 "n | 3 | option n is not supported: a row has one completion",
                 "capacity | 3 | option capacity is not supported: ML_PREDICT's own setting is max-concurrent-operations",
+                "capacity-memory | 3 mb | option capacity-memory is not supported: ML_PREDICT counts rows alone: max-concurrent-operations",
                 "max-token | 3 | option max-token is unknown; known: model.path, assistant-early-exit,",
                 "layerskip.max-tokens | 3 | option layerskip.max-tokens is unknown; known: model.path",
             })
