@@ -26,6 +26,7 @@ import org.apache.flink.runtime.state.StateObject;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream.OutputMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperatorFactory;
 import org.apache.flink.streaming.api.transformations.OneInputTransformation;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.junit.jupiter.api.Test;
@@ -92,7 +93,7 @@ class CheckpointedRecordTest {
             OutgoingRecord completion = format(finish(operator));
 
             assertThat(completion.topic()).isEqualTo("completions");
-            assertThat(text(completion)).contains("\"metadata\":{\"customer\": 7}");
+            assertThat(text(completion)).contains("\"metadata\":{\"customer\":7}");
             assertThat(choices(completion)).isEqualTo(choices(undisturbed));
         }
     }
@@ -212,17 +213,19 @@ class CheckpointedRecordTest {
                         .returns(CborTypeInformation.forRecord(GenerationRequest.class));
         ParseRequests parse =
                 new ParseRequests(format, new DeadLetterFormat("dead-letters", 1 << 20));
-        @SuppressWarnings("unchecked") // Flink's type says less than it is.
-        OneInputTransformation<GenerationRequest, GenerationResult> generate =
-                (OneInputTransformation<GenerationRequest, GenerationResult>)
-                        LayerSkipAsyncFunction.generate(
-                                        requests,
-                                        configuration,
-                                        new KafkaRouting(),
-                                        parse.checkpointedForm())
-                                .getTransformation();
+        @SuppressWarnings("unchecked") // Flink's types say less than it is.
+        OneInputStreamOperatorFactory<GenerationRequest, GenerationResult> generate =
+                (OneInputStreamOperatorFactory<GenerationRequest, GenerationResult>)
+                        ((OneInputTransformation<GenerationRequest, GenerationResult>)
+                                        LayerSkipAsyncFunction.generate(
+                                                        requests,
+                                                        configuration,
+                                                        new KafkaRouting(),
+                                                        parse.checkpointedForm())
+                                                .getTransformation())
+                                .getOperatorFactory();
         return new OneInputStreamOperatorTestHarness<>(
-                generate.getOperatorFactory(),
+                generate,
                 CborTypeInformation.forRecord(GenerationRequest.class)
                         .createSerializer(new SerializerConfigImpl()));
     }

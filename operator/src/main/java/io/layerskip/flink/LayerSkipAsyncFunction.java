@@ -288,7 +288,8 @@ public final class LayerSkipAsyncFunction
                         .or(() -> restoredBefore(request, key))
                         .filter(generation -> isOf(generation, request, key));
         metrics.countPrompt(saved.map(SavedGeneration::tokens).orElse(0));
-        if (restored.generation().isPresent() && saved.isEmpty()) {
+        boolean startsOver = restored.generation().isPresent() && saved.isEmpty();
+        if (startsOver && restored.refusal().isEmpty()) {
             metrics.countRestart();
         }
         Generation generation =

@@ -3,14 +3,20 @@ package io.layerskip.flink;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.core.fs.FSDataInputStream;
 import org.apache.flink.core.memory.DataInputViewStreamWrapper;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.OperatorStateBackend;
 import org.apache.flink.runtime.state.OperatorStateHandle;
 
 /** What a checkpoint has of the operator. */
 final class SavedState {
+
+    private static final List<String> REQUESTS =
+            List.of("requests-in-flight", "routed-requests-in-flight");
 
     private SavedState() {}
 
@@ -19,10 +25,27 @@ final class SavedState {
         SavedRequestSerializer serializer =
                 new SavedRequestSerializer(CheckpointedForm.WHOLE, false);
         List<SavedRequest> requests = new ArrayList<>();
-        for (String name : List.of("requests-in-flight", "routed-requests-in-flight")) {
+        for (String name : REQUESTS) {
             requests.addAll(read(checkpoint, name, serializer));
         }
         return requests;
+    }
+
+    /** How many requests an operator's state holds at present. */
+    static int count(OperatorStateBackend state) throws Exception {
+        int count = 0;
+        for (String name : REQUESTS) {
+            boolean routed = name.startsWith("routed");
+            ListStateDescriptor<SavedRequest> descriptor =
+                    new ListStateDescriptor<>(
+                            name, new SavedRequestSerializer(CheckpointedForm.WHOLE, routed));
+            ListState<SavedRequest> requests =
+                    routed ? state.getUnionListState(descriptor) : state.getListState(descriptor);
+            for (SavedRequest request : requests.get()) {
+                count++;
+            }
+        }
+        return count;
     }
 
     /** The elements of a list state; none if it has no such state. */

@@ -90,10 +90,10 @@ final class Subtask implements AutoCloseable {
         return harness.extractOutputValues();
     }
 
-    /** Forgets the results that it has handed out, and the timers of what has ended. */
-    void forget() throws Exception {
-        harness.getOutput().clear();
-        harness.setProcessingTime(Long.MAX_VALUE);
+    /** How many requests the operator's state holds at present. */
+    int requestsInState() throws Exception {
+        GenerationOperator operator = (GenerationOperator) harness.getOperator();
+        return SavedState.count(operator.getOperatorStateBackend());
     }
 
     /** All results, once the last one is there. */
