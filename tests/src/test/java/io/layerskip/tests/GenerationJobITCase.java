@@ -27,7 +27,9 @@ import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.IllegalConfigurationException;
+import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -406,6 +408,74 @@ class GenerationJobITCase {
                                 + " which 95 % is more than execution.checkpointing.interval (or"
                                 + " execution.checkpointing.min-pause, if that is longer) and"
                                 + " execution.checkpointing.timeout together, 600200 ms");
+    }
+
+    @Test
+    void requestsInFlightStartOverWithTheModelThatAJobIsResumedWith(
+            @TempDir Path other, @TempDir Path savepoints) throws Exception {
+        TestJob.writeOtherModel(other);
+        int requests = 20;
+        Map<String, String> plain = new HashMap<>(Map.of("layerskip.num-assistant-tokens", "0"));
+        topics.send(List.of(job.record("key", longRequest("first", 3).toString())));
+        for (int i = 0; i < requests; i++) {
+            topics.send(List.of(job.record("key", longRequest("before-" + i, 400).toString())));
+        }
+        JobClient running = job.submit(plain);
+        assertThat(topics.read(List.of(completions), read -> !read.isEmpty())).isNotEmpty();
+        String savepoint =
+                running.stopWithSavepoint(
+                                false, savepoints.toString(), SavepointFormatType.CANONICAL)
+                        .get();
+
+        StreamExecutionEnvironment env = job.environment();
+        env.configure(new Configuration().set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint));
+        plain.put("layerskip.model.path", other.toString());
+        job.build(env, plain);
+        running = env.executeAsync();
+        topics.send(List.of(job.record("key", longRequest("after", 400).toString())));
+        try {
+            Map<String, JsonNode> byId = new HashMap<>();
+            for (ConsumerRecord<byte[], byte[]> record :
+                    topics.read(List.of(completions), read -> read.size() == requests + 2)) {
+                JsonNode completion = JSON.readTree(record.value());
+                assertThat(byId.put(completion.path("id").asText(), completion)).isNull();
+            }
+            assertThat(byId).hasSize(requests + 2);
+            JsonNode old = byId.get("first");
+            JsonNode after = byId.get("after");
+            assertThat(after.path("system_fingerprint"))
+                    .isNotEqualTo(old.path("system_fingerprint"));
+            assertThat(start(after)).isNotEmpty().doesNotStartWith(start(old));
+            List<JsonNode> startedOver =
+                    byId.values().stream()
+                            .filter(
+                                    completion ->
+                                            completion.path("id").asText().startsWith("before"))
+                            .filter(
+                                    completion ->
+                                            completion
+                                                    .path("system_fingerprint")
+                                                    .equals(after.path("system_fingerprint")))
+                            .toList();
+            assertThat(startedOver)
+                    .isNotEmpty()
+                    .allSatisfy(
+                            completion -> assertThat(start(completion)).isEqualTo(start(after)));
+        } finally {
+            running.cancel().get();
+        }
+    }
+
+    /** The first words of a completion. */
+    private static String start(JsonNode completion) {
+        String text = completion.path("choices").path(0).path("text").asText();
+        return text.substring(0, Math.min(10, text.length()));
+    }
+
+    private static ObjectNode longRequest(String id, int tokens) throws IOException {
+        return request(id, GoldenCase.all().get(0))
+                .put("max_tokens", tokens)
+                .put("ignore_eos", true);
     }
 
     @Test

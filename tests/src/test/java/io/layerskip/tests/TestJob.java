@@ -101,12 +101,28 @@ final class TestJob {
 
     /** Writes the bundled model into a folder, with a chat template. */
     static void writeModel(Path folder, String chatTemplate) throws IOException {
+        copyModel(folder);
+        Files.writeString(folder.resolve("chat_template.jinja"), chatTemplate);
+    }
+
+    /** Writes the bundled model into a folder, with other weights: it says other things. */
+    static void writeOtherModel(Path folder) throws IOException {
+        copyModel(folder);
+        Path weights = folder.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        // The signs of half of the final norm, which the file ends with: 256 numbers of 16 bits.
+        for (int i = 1; i < 256; i += 2) {
+            bytes[bytes.length - 2 * i + 1] ^= (byte) 0x80;
+        }
+        Files.write(weights, bytes);
+    }
+
+    private static void copyModel(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(BUNDLED)) {
             for (Path file : files.toList()) {
                 Files.copy(file, folder.resolve(file.getFileName().toString()));
             }
         }
-        Files.writeString(folder.resolve("chat_template.jinja"), chatTemplate);
     }
 
     static String header(ConsumerRecord<byte[], byte[]> record, String key) {
