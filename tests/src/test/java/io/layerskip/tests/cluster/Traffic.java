@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -138,6 +139,10 @@ final class Traffic implements AutoCloseable {
         return sent++;
     }
 
+    private synchronized OptionalInt nextUnlessPaused() {
+        return paused ? OptionalInt.empty() : OptionalInt.of(next());
+    }
+
     /** Sends so many at once, none of them long. */
     void send(int count) {
         for (int i = 0; i < count; i++) {
@@ -150,10 +155,12 @@ final class Traffic implements AutoCloseable {
     private void send() {
         try {
             while (!ended) {
-                if (!paused) {
-                    int number = next();
+                OptionalInt number = nextUnlessPaused();
+                if (number.isPresent()) {
                     producer.send(
-                            record(number, value(number, sometimesLong(number))),
+                            record(
+                                    number.getAsInt(),
+                                    value(number.getAsInt(), sometimesLong(number.getAsInt()))),
                             this::noteFailure);
                 }
                 Thread.sleep(1000 / PER_SECOND);
@@ -197,7 +204,8 @@ final class Traffic implements AutoCloseable {
                 : request;
     }
 
-    void pause() {
+    /** Sends nothing from now on: whoever counts what was sent afterwards counts all. */
+    synchronized void pause() {
         paused = true;
     }
 
