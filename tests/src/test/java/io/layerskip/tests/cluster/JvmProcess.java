@@ -37,6 +37,9 @@ final class JvmProcess implements AutoCloseable {
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Jvm.program("java"));
+        // What a crash leaves belongs beside the log.
+        command.add("-XX:ErrorFile=" + log.resolveSibling("hs_err_pid%p.log"));
+        command.add("-XX:ReplayDataFile=" + log.resolveSibling("replay_pid%p.log"));
         command.addAll(program.options());
         command.addAll(List.of("-cp", program.classPath(), program.main()));
         command.addAll(program.arguments());
