@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class SelfSpeculationTest {
 
-    private static final int DRAWS = 20_000;
+    private static final int DRAWS = 10_000;
     private static final int EXIT = 1;
 
     /** Logits this close may come out in either order where kernels of other shapes round. */

@@ -113,7 +113,7 @@ final class LayerSkipAsyncFunctionTest {
     @Timeout(600)
     void leavesNothingBehindHoweverOftenItIsOpened() throws Exception {
         long warm = 0;
-        for (int i = 0; i < 200; i++) {
+        for (int i = 0; i < 100; i++) {
             if (i == 20) {
                 warm = nativeKib();
             }
@@ -125,7 +125,7 @@ final class LayerSkipAsyncFunctionTest {
             assertThat(engineThreads()).isEmpty();
         }
 
-        assertThat(nativeKib() - warm).as("KiB in 180 times").isLessThan(180 * 3 * 1024);
+        assertThat(nativeKib() - warm).as("KiB in 80 times").isLessThan(80 * 3 * 1024);
     }
 
     /** With drafts of a fixed length, no pass is measured first. */

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
  */
 class ResubmissionITCase {
 
-    private static final int SUBMISSIONS = 10;
+    private static final int SUBMISSIONS = 5;
 
     /** Every so many submissions, the job fails too and recovers on the same TaskManagers. */
     private static final int FAILURE_EVERY = 4;
@@ -42,7 +42,7 @@ class ResubmissionITCase {
     }
 
     @Test
-    void tenSubmissionsLeaveNothingBehind() throws Exception {
+    void submissionsLeaveNothingBehind() throws Exception {
         System.out.println("submission, process, " + Footprint.COLUMNS);
         traffic.pause();
         traffic.start();
