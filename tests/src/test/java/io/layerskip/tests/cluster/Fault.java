@@ -2,8 +2,10 @@ package io.layerskip.tests.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.random.RandomGenerator;
@@ -77,6 +79,52 @@ enum Fault {
         }
     },
 
+    /**
+     * A TaskManager stands still for longer than a checkpoint may take, and no longer than it may
+     * itself.
+     */
+    CHECKPOINTS_TIME_OUT {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            FlinkCluster cluster = job.cluster();
+            job.restart(cluster.stop(job.id()), job.parallelism(), SHORT_CHECKPOINTS);
+            awaitCheckpoint(job);
+            int failed = cluster.checkpointsOf(job.id()).failed();
+            for (int i = 0; i < FlinkCluster.TASK_MANAGERS; i++) {
+                JvmProcess process = cluster.taskManager(i);
+                process.signal("STOP");
+                Thread.sleep(PAST_THE_CHECKPOINT_TIMEOUT.toMillis());
+                process.signal("CONT");
+            }
+            assertThat(cluster.checkpointsOf(job.id()).failed()).isGreaterThan(failed);
+            awaitCheckpoint(job);
+            job.restart(cluster.stop(job.id()), job.parallelism());
+        }
+    },
+
+    /** The job finds it by itself, and what stands in it is answered like the rest. */
+    PARTITION_ADDED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            job.broker().addPartition(Traffic.PROMPTS);
+            job.traffic().usePartitionAdded();
+        }
+    },
+
+    /** Another model to the job, which writes the same: what is in flight starts over, twice. */
+    MODEL_CHANGED {
+        @Override
+        void happen(RunningJob job, RandomGenerator random) throws Exception {
+            job.restart(
+                    job.cluster().stop(job.id()),
+                    job.parallelism(),
+                    List.of("-Dlayerskip.model.path=" + otherModel()));
+            job.cluster().awaitRunning(job.id());
+            assertThat(job.traffic().awaitNumber(job.traffic().sent(), ANSWERED)).isTrue();
+            job.restart(job.cluster().stop(job.id()), job.parallelism());
+        }
+    },
+
     CANCELED_WITH_SAVEPOINT {
         @Override
         void happen(RunningJob job, RandomGenerator random) throws Exception {
@@ -118,7 +166,7 @@ enum Fault {
         void happen(RunningJob job, RandomGenerator random) throws Exception {
             int poison = job.traffic().send(PoisonAgent.KILLS);
             int deaths = 0;
-            long deadline = System.nanoTime() + POISONED.toNanos();
+            long deadline = System.nanoTime() + ANSWERED.toNanos();
             while (!job.traffic().awaitNumber(poison, LOOK) && System.nanoTime() < deadline) {
                 deaths += job.cluster().replaceDeadTaskManagers();
             }
@@ -132,7 +180,7 @@ enum Fault {
         @Override
         void happen(RunningJob job, RandomGenerator random) throws Exception {
             int poison = job.traffic().send(PoisonAgent.HANGS);
-            assertThat(job.traffic().awaitNumber(poison, POISONED)).isTrue();
+            assertThat(job.traffic().awaitNumber(poison, ANSWERED)).isTrue();
             assertThat(job.traffic().reason(poison)).contains(POISON);
             assertThat(job.cluster().logged())
                     .contains("a pass has taken more than", "\"layerskip-engine\"");
@@ -152,8 +200,11 @@ enum Fault {
         }
     };
 
+    private static final Path MODEL =
+            Path.of("..", "jobs", "src", "main", "resources", "models", "layerskip-intents-9M");
+
     private static final String POISON = "POISON_REQUEST";
-    private static final Duration POISONED = Duration.ofMinutes(3);
+    private static final Duration ANSWERED = Duration.ofMinutes(3);
     private static final Duration LOOK = Duration.ofMillis(500);
     private static final List<Integer> RESCALED_TO = List.of(1, 4, 2);
     private static final Duration BROKER_DOWN = Duration.ofSeconds(10);
@@ -167,11 +218,32 @@ enum Fault {
                     "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000",
                     "-Dkafka.sink.transaction.timeout.ms=13 s");
 
+    private static final List<String> SHORT_CHECKPOINTS =
+            List.of(
+                    "-Dexecution.checkpointing.interval=1 s",
+                    "-Dexecution.checkpointing.timeout=4 s",
+                    "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000");
+
+    /** With an interval to spare, and less than a heartbeat may take. */
+    private static final Duration PAST_THE_CHECKPOINT_TIMEOUT = Duration.ofSeconds(6);
+
     /** The first one is open for up to an interval before; the broker looks every second. */
     private static final Duration PAST_THE_TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
 
     /** Lets it happen; returns when it is over, not when the job has recovered. */
     abstract void happen(RunningJob job, RandomGenerator random) throws Exception;
+
+    /** The bundled model with white space in its tokenizer's file, and so with another hash. */
+    private static Path otherModel() throws Exception {
+        Path copy = TestBed.folder("other-model");
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(MODEL)) {
+            for (Path file : files) {
+                Files.copy(file, copy.resolve(file.getFileName()));
+            }
+        }
+        Files.writeString(copy.resolve("tokenizer.json"), "\n", StandardOpenOption.APPEND);
+        return copy;
+    }
 
     /** Waits for a checkpoint that completes from now on. */
     private static void awaitCheckpoint(RunningJob job) throws Exception {

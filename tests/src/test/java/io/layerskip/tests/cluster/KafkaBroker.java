@@ -12,6 +12,7 @@ import java.util.Properties;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListTransactionsOptions;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.ScramCredentialInfo;
 import org.apache.kafka.clients.admin.ScramMechanism;
@@ -120,6 +121,20 @@ final class KafkaBroker implements AutoCloseable {
                                     .toList())
                     .all()
                     .get();
+        }
+    }
+
+    /** Adds a partition to a topic. */
+    void addPartition(String topic) throws Exception {
+        try (Admin admin = admin()) {
+            int before =
+                    admin.describeTopics(List.of(topic))
+                            .allTopicNames()
+                            .get()
+                            .get(topic)
+                            .partitions()
+                            .size();
+            admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(before + 1))).all().get();
         }
     }
 

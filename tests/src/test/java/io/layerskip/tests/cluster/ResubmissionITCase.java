@@ -16,10 +16,10 @@ import org.junit.jupiter.api.Test;
  */
 class ResubmissionITCase {
 
-    private static final int SUBMISSIONS = 5;
+    private static final int SUBMISSIONS = 3;
 
     /** Every so many submissions, the job fails too and recovers on the same TaskManagers. */
-    private static final int FAILURE_EVERY = 4;
+    private static final int FAILURE_EVERY = 2;
 
     private static final int PARTITIONS = 2;
     private static final int PARALLELISM = 2;

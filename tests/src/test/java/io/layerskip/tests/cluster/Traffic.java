@@ -56,6 +56,13 @@ final class Traffic implements AutoCloseable {
     private volatile boolean paused;
     private volatile boolean ended;
     private volatile int sent;
+
+    /** Keys are numbered; those from {@link #KEYS} on have a partition of their own each. */
+    private volatile int keys = KEYS;
+
+    /** Of the prompts' topic, at the beginning. */
+    private final int partitions;
+
     private volatile Exception failure;
 
     /** How often each number was read. */
@@ -96,6 +103,7 @@ final class Traffic implements AutoCloseable {
                                 "300000"),
                         new ByteArraySerializer(),
                         new ByteArraySerializer());
+        this.partitions = producer.partitionsFor(PROMPTS).size();
         this.consumer =
                 new KafkaConsumer<>(
                         Map.of(
@@ -180,10 +188,12 @@ final class Traffic implements AutoCloseable {
         return number % 10 == 5 ? "no JSON" : request.toString();
     }
 
-    private static ProducerRecord<byte[], byte[]> record(int number, String value) {
-        String key = "key-" + number % KEYS;
+    /** A key keeps its partition, and so its order, however many partitions are added. */
+    private ProducerRecord<byte[], byte[]> record(int number, String value) {
+        int key = number % keys;
+        int partition = key < KEYS ? key % partitions : partitions + key - KEYS;
         ProducerRecord<byte[], byte[]> record =
-                new ProducerRecord<>(PROMPTS, utf8(key), utf8(value));
+                new ProducerRecord<>(PROMPTS, partition, utf8("key-" + key), utf8(value));
         record.headers().add(NUMBER, utf8(Integer.toString(number)));
         return record;
     }
@@ -207,6 +217,11 @@ final class Traffic implements AutoCloseable {
     /** Sends nothing from now on: whoever counts what was sent afterwards counts all. */
     synchronized void pause() {
         paused = true;
+    }
+
+    /** Sends to one partition more, which was added to the prompts' topic. */
+    synchronized void usePartitionAdded() {
+        keys++;
     }
 
     void resume() {
