@@ -12,7 +12,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
-import java.util.stream.Stream;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.RestartStrategyOptions;
@@ -24,9 +23,6 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 
 /** A job between topics of its own, on the test's cluster. */
 final class TestJob {
-
-    private static final Path BUNDLED =
-            Path.of("..", "jobs", "src", "main", "resources", "models", "layerskip-intents-9M");
 
     final String input;
     final String output;
@@ -101,13 +97,13 @@ final class TestJob {
 
     /** Writes the bundled model into a folder, with a chat template. */
     static void writeModel(Path folder, String chatTemplate) throws IOException {
-        copyModel(folder);
+        BundledModel.copyTo(folder);
         Files.writeString(folder.resolve("chat_template.jinja"), chatTemplate);
     }
 
     /** Writes the bundled model into a folder, with other weights: it says other things. */
     static void writeOtherModel(Path folder) throws IOException {
-        copyModel(folder);
+        BundledModel.copyTo(folder);
         Path weights = folder.resolve("model.safetensors");
         byte[] bytes = Files.readAllBytes(weights);
         // The signs of half of the final norm, which the file ends with: 256 numbers of 16 bits.
@@ -115,14 +111,6 @@ final class TestJob {
             bytes[bytes.length - 2 * i + 1] ^= (byte) 0x80;
         }
         Files.write(weights, bytes);
-    }
-
-    private static void copyModel(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(BUNDLED)) {
-            for (Path file : files.toList()) {
-                Files.copy(file, folder.resolve(file.getFileName().toString()));
-            }
-        }
     }
 
     static String header(ConsumerRecord<byte[], byte[]> record, String key) {

@@ -2,7 +2,7 @@ package io.layerskip.tests.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.DirectoryStream;
+import io.layerskip.tests.BundledModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -200,9 +200,6 @@ enum Fault {
         }
     };
 
-    private static final Path MODEL =
-            Path.of("..", "jobs", "src", "main", "resources", "models", "layerskip-intents-9M");
-
     private static final String POISON = "POISON_REQUEST";
     private static final Duration ANSWERED = Duration.ofMinutes(3);
     private static final Duration LOOK = Duration.ofMillis(500);
@@ -236,11 +233,7 @@ enum Fault {
     /** The bundled model with white space in its tokenizer's file, and so with another hash. */
     private static Path otherModel() throws Exception {
         Path copy = TestBed.folder("other-model");
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(MODEL)) {
-            for (Path file : files) {
-                Files.copy(file, copy.resolve(file.getFileName()));
-            }
-        }
+        BundledModel.copyTo(copy);
         Files.writeString(copy.resolve("tokenizer.json"), "\n", StandardOpenOption.APPEND);
         return copy;
     }

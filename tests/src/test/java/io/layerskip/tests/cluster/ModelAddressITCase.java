@@ -10,6 +10,7 @@ import io.layerskip.flink.LayerSkipOptions;
 import io.layerskip.jobs.JobType;
 import io.layerskip.local.LocalJob;
 import io.layerskip.model.CheckpointException;
+import io.layerskip.tests.BundledModel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -42,8 +43,6 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class ModelAddressITCase {
 
-    private static final Path MODEL =
-            Path.of("..", "jobs", "src", "main", "resources", "models", "layerskip-intents-9M");
     private static final Path PLUGINS = Path.of("target", "plugins").toAbsolutePath();
     private static final String PROMPT = "banking: I lost my card\n";
     private static final String COMPLETION = "{\"intent\":\"lost_or_stolen_card\"}";
@@ -64,8 +63,8 @@ class ModelAddressITCase {
     static void startServer() throws Exception {
         server = S3Server.start(TestBed.folder("s3"));
         server.createBucket("models");
-        server.putFolder("models/intents", MODEL);
-        modelBytes = Files.size(MODEL.resolve("model.safetensors"));
+        server.putFolder("models/intents", BundledModel.FOLDER);
+        modelBytes = Files.size(BundledModel.FOLDER.resolve("model.safetensors"));
         link = SlowLink.to(server.port());
         useTheStore(S3Server.ACCESS_KEY);
     }
@@ -160,7 +159,7 @@ class ModelAddressITCase {
 
     @Test
     void theNextStartFetchesWhatHasChanged() throws Exception {
-        server.putFolder("models/changing", MODEL);
+        server.putFolder("models/changing", BundledModel.FOLDER);
         Path first = open("s3://models/changing");
         long before = link.received();
         assertThat(open("s3://models/changing")).isEqualTo(first);
